@@ -1,0 +1,38 @@
+# A verb a target. TORCH is what pip installs first: TORCH="torch==2.13.0+cpu" or TORCH="torch --index-url URL" choose a build.
+PYTHON ?= python3
+TORCH ?= torch
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help setup train test lint format bench clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(VENV)/ready ## Make .venv with everything; TORCH=... chooses a build of torch
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade $(TORCH)
+	$(BIN)/pip install --quiet --editable '.[dev]'
+	@touch $@
+
+train: setup ## Train; ARGS="model=resnet20 data=cifar10" is passed on
+	$(BIN)/python train.py $(ARGS)
+
+test: setup ## Run the tests; ARGS="-k NAME" is passed on
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## Check style and types
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+format: setup ## Mend style
+	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench: setup ## Measure speed, start-up and memory as ratios; ARGS="data.root=DIR" says where the data stand
+	$(BIN)/python -m benchmarks $(ARGS)
+
+clean: ## Remove .venv and caches, never data or outputs
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache src/*.egg-info

@@ -1,0 +1,53 @@
+"""Writes what a run is made of and how it does into its record, while it runs."""
+
+import logging
+from typing import Any, cast
+
+from omegaconf import OmegaConf
+from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import ModelCheckpoint
+
+from litmus.callbacks.throughput import Throughput
+from litmus.run import Run
+
+log = logging.getLogger(__name__)
+
+
+class Record(Callback):
+    """Parameters, devices, data and metrics for run.json."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.metrics: dict[str, float] = dict(run.record.get("metrics", {}))
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.run.update(
+            parameters=sum(p.numel() for p in pl_module.parameters()),
+            device=str(trainer.strategy.root_device),
+            world_size=trainer.world_size,
+            precision=str(trainer.precision),
+        )
+        for logger in trainer.loggers:
+            logger.log_hyperparams(cast(dict[str, Any], OmegaConf.to_container(self.run.config)))
+            if url := getattr(getattr(logger, "experiment", None), "url", None):  # W&B's, if it is online
+                log.info(f"W&B: {url}")
+                self.run.update(url=url)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._update(trainer, epoch=trainer.current_epoch + 1, step=trainer.global_step)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        rates = [callback.examples_per_second for callback in callbacks if isinstance(callback, Throughput)]
+        facts: dict[str, Any] = {"examples_per_second": rates[0]} if rates else {}
+        best = trainer.checkpoint_callback
+        if isinstance(best, ModelCheckpoint) and best.best_model_score is not None:
+            facts["objective"] = {"metric": best.monitor, "mode": best.mode, "value": float(best.best_model_score)}
+        self._update(trainer, **facts)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._update(trainer)
+
+    def _update(self, trainer: Trainer, **facts: Any) -> None:
+        self.metrics.update({name: float(value) for name, value in trainer.callback_metrics.items()})
+        self.run.update(metrics=self.metrics, data=trainer.datamodule.fingerprints, **facts)  # type: ignore[attr-defined]

@@ -1,0 +1,42 @@
+"""Examples per second of training: everything but validation."""
+
+import statistics
+import time
+from typing import Any
+
+from pytorch_lightning import Callback, LightningModule, Trainer
+
+
+class Throughput(Callback):
+    """Times every epoch without its validations and logs `train/examples_per_second`, over all devices."""
+
+    def __init__(self) -> None:
+        self.rates: list[float] = []
+
+    @property
+    def examples_per_second(self) -> float | None:
+        """The median over the epochs; the first, with its warm-up, only counts if it is the only one."""
+        return statistics.median(self.rates[1:] or self.rates) if self.rates else None
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.start = time.perf_counter()
+        self.batches = trainer.fit_loop.epoch_loop.batch_progress.total.completed
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.pause = time.perf_counter()
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.state.fn == "fit":
+            self.start += time.perf_counter() - self.pause
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        batches = trainer.fit_loop.epoch_loop.batch_progress.total.completed - self.batches
+        examples = batches * trainer.datamodule.batch_size  # type: ignore[attr-defined]
+        self.rates.append(examples / (time.perf_counter() - self.start))
+        pl_module.log("train/examples_per_second", self.rates[-1])
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rates": self.rates}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.rates = state["rates"]

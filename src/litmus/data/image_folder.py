@@ -1,0 +1,132 @@
+"""Your own images in class folders, decoded once into a memory-mapped array."""
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+log = logging.getLogger(__name__)
+
+SUFFIXES = {".png", ".jpg", ".jpeg"}
+
+
+class ImageFolder:
+    """Reads `root`/train/CLASS/* and `root`/test/CLASS/*, or `root`/CLASS/* with a share held out for testing.
+
+    Args:
+        image_shape: Channels (1 or 3), height, width: what images are resized and cut to.
+        test: Share held out where there is no test folder.
+        broken: Whether an image that can't be decoded is skipped or refused; it is named in either case.
+        cache: Folder of the decoded arrays, one for each state of the files.
+    """
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        classes: Sequence[str],
+        test: float,
+        split_seed: int,
+        broken: Literal["skip", "refuse"],
+        cache: str,
+    ) -> None:
+        self.image_shape, self.classes, self.test, self.split_seed = image_shape, list(classes), test, split_seed
+        self.broken, self.cache = broken, Path(cache)
+
+    def prepare(self, root: Path) -> None:
+        """Decodes what is not in the cache."""
+        for split in ("train", "test"):
+            self.load(root, split)
+
+    def load(self, root: Path, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Images [count, height, width, channels], memory-mapped, and labels [count] of `train` or `test`."""
+        files = self._files(root, split)
+        if not files:
+            raise ValueError(f"{root} has no {split} images: put PNG or JPEG files into a folder a class")
+        stats = [(str(path.relative_to(root)), path.stat().st_size, path.stat().st_mtime_ns) for path, _ in files]
+        key = json.dumps([str(root.resolve()), list(self.image_shape), self.broken, stats])
+        folder = self.cache / hashlib.sha256(key.encode()).hexdigest()[:16]
+        if not folder.exists():
+            self._decode(files, folder)
+        return np.load(folder / "images.npy", mmap_mode="c"), np.load(folder / "labels.npy")
+
+    def _files(self, root: Path, split: str) -> list[tuple[Path, int]]:
+        """Paths and labels, in an order that does not depend on the file system."""
+        if (root / "test").is_dir():
+            return self._list(root / split)
+        found = self._list(root / "train" if (root / "train").is_dir() else root)
+        order = np.random.default_rng(self.split_seed).permutation(len(found))
+        held_out = set(order[: round(self.test * len(found))].tolist())
+        return [pair for index, pair in enumerate(found) if (index in held_out) == (split == "test")]
+
+    def _list(self, top: Path) -> list[tuple[Path, int]]:
+        return [
+            (path, label)
+            for label, name in enumerate(self.classes)
+            for path in sorted((top / name).rglob("*"))
+            if path.suffix.lower() in SUFFIXES
+        ]
+
+    def _decode(self, files: list[tuple[Path, int]], folder: Path) -> None:
+        from tqdm import tqdm
+
+        channels, height, width = self.image_shape
+        partial = folder.with_name(f"{folder.name}.{os.getpid()}.part")
+        partial.mkdir(parents=True)
+        images = np.lib.format.open_memmap(
+            partial / "images.npy", mode="w+", dtype=np.uint8, shape=(len(files), height, width, channels)
+        )
+
+        def decode(path: Path) -> NDArray[np.uint8] | str:
+            try:
+                return read_image(path, self.image_shape)
+            except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on broken files
+                return f"{path} can't be read as an image: {error}"
+
+        labels: list[int] = []
+        with ThreadPoolExecutor() as pool:
+            decoded = pool.map(decode, (path for path, _ in files))
+            for (_, label), image in zip(
+                files, tqdm(decoded, desc="decoding", total=len(files), disable=None), strict=True
+            ):
+                if isinstance(image, str):
+                    if self.broken == "refuse":
+                        raise ValueError(f"{image}; data.source.broken=skip leaves it out")
+                    log.warning(f"skipped: {image}")
+                else:
+                    images[len(labels)] = image
+                    labels.append(label)
+        images.flush()
+        if not labels:
+            raise ValueError(f"not one of {len(files)} images could be read, the first was {files[0][0]}")
+        if len(labels) < len(files):
+            np.save(partial / "whole.npy", images[: len(labels)])
+            (partial / "whole.npy").replace(partial / "images.npy")
+        np.save(partial / "labels.npy", np.array(labels, np.int64))
+        try:
+            partial.rename(folder)
+        except OSError:  # another run was faster
+            if not folder.exists():
+                raise
+
+
+def read_image(path: Path, image_shape: Sequence[int]) -> NDArray[np.uint8]:
+    """One image [height, width, channels]: the shorter side resized, the middle cut out, grey or RGB.
+
+    Raises:
+        OSError: If the file is no image, or a broken one.
+    """
+    from PIL import Image, ImageOps
+
+    channels, height, width = image_shape
+    with Image.open(path) as image:
+        converted = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
+    if converted.size != (width, height):
+        converted = ImageOps.fit(converted, (width, height), Image.Resampling.BILINEAR)
+    return np.asarray(converted, np.uint8).reshape(height, width, channels)

@@ -1,0 +1,194 @@
+"""Images in memory: the whole set as one uint8 tensor, batches by indexing, augmentation on the device."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pytorch_lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from litmus.data.augment import Augment
+from litmus.data.order import PlainBatches, ShuffledBatches, seed_of
+
+Batch = tuple[Tensor, Tensor]
+EVALUATION_BATCH = 4  # times the training batch, for there are no gradients to keep
+GPU_SHARE = 0.5  # of the free memory that the set may take
+HASHED = 1 << 30  # bytes
+
+
+class Source(Protocol):
+    """Where images come from: cifar.py, idx.py, digits.py, image_folder.py."""
+
+    def prepare(self, root: Path) -> None:
+        """Downloads or decodes what is missing under `root`."""
+
+    def load(self, root: Path, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Images [count, height, width, channels] and labels [count] of `train` or `test`."""
+
+
+class Indexed(Dataset[Batch]):
+    """Images and labels, read by a tensor of indices.
+
+    Args:
+        chosen: The examples that belong to this part of the arrays; None for all.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor, chosen: Tensor | None = None) -> None:
+        self.images, self.labels, self.chosen = images, labels, chosen
+
+    def __len__(self) -> int:
+        return len(self.labels if self.chosen is None else self.chosen)
+
+    def __getitem__(self, indices: Tensor) -> Batch:
+        indices = indices if self.chosen is None else self.chosen[indices]
+        indices = indices.to(self.images.device)
+        return self.images[indices], self.labels[indices]
+
+
+class ImageData(LightningDataModule):
+    """Train and validation images cut from a source's training split, and its test split as published.
+
+    Args:
+        root: Where the files stand or go.
+        image_shape: Channels, height, width; held against the data.
+        classes: A name for each label.
+        mean: Of each channel, for values from 0 to 1.
+        batch_size: Examples a step over all devices.
+        validation: Share of the training split that is held out by `split_seed`.
+        train_size: Train on the first so many of the rest; None for all.
+        on_gpu: Keep the set in the GPU's memory if it takes less than half of what is free.
+
+    Raises:
+        ValueError: If the data do not match what is declared.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        root: str,
+        image_shape: Sequence[int],
+        num_classes: int,
+        classes: Sequence[str],
+        mean: Sequence[float],
+        std: Sequence[float],
+        augment: Augment,
+        batch_size: int,
+        validation: float,
+        split_seed: int,
+        seed: int,
+        train_size: int | None,
+        on_gpu: bool,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise ValueError(f"data.batch_size={batch_size} is not at least 1")
+        if not 0 < validation < 1:
+            raise ValueError(f"data.validation={validation} is not a share between 0 and 1, such as 0.1")
+        if len(classes) != num_classes:
+            raise ValueError(f"data.classes names {len(classes)} classes and data.num_classes is {num_classes}")
+        if not len(mean) == len(std) == image_shape[0]:
+            raise ValueError(f"data.mean and data.std need {image_shape[0]} values each, one a channel")
+        self.source, self.root, self.image_shape, self.classes = source, Path(root), tuple(image_shape), list(classes)
+        self.mean, self.std = torch.tensor(mean) * 255, torch.tensor(std) * 255
+        self.augment, self.batch_size, self.seed, self.on_gpu = augment, batch_size, seed, on_gpu
+        self.validation, self.split_seed, self.train_size = validation, split_seed, train_size
+        self.train_set: Indexed | None = None
+        self.test_set: Indexed | None = None
+        self.fingerprints: dict[str, str] = {}
+
+    def prepare_data(self) -> None:
+        self.source.prepare(self.root)
+
+    def setup(self, stage: str) -> None:
+        if stage in ("fit", "validate") and self.train_set is None:
+            images, labels = self._load("train")
+            order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed_of(self.split_seed)))
+            held_out = max(1, round(self.validation * len(labels)))
+            self.train_set = Indexed(images, labels, order[held_out:][: self.train_size])
+            self.val_set = Indexed(images, labels, order[:held_out])
+        if stage == "test" and self.test_set is None:
+            self.test_set = Indexed(*self._load("test"))
+
+    def train_dataloader(self) -> DataLoader[Batch]:
+        assert self.train_set is not None and self.trainer is not None
+        batches = ShuffledBatches(len(self.train_set), self.batch_size, self.seed, *self._rank())
+        batches.set_epoch(self.trainer.current_epoch)
+        return self._loader(self.train_set, batches)
+
+    def val_dataloader(self) -> DataLoader[Batch]:
+        return self._loader(self.val_set, self._plain(self.val_set))
+
+    def test_dataloader(self) -> DataLoader[Batch]:
+        assert self.test_set is not None
+        return self._loader(self.test_set, self._plain(self.test_set))
+
+    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
+        """Augments a training batch and normalises any."""
+        images, labels = batch
+        trainer = self.trainer
+        assert trainer is not None
+        if trainer.training:
+            step = trainer.fit_loop.epoch_loop.batch_progress.current.ready
+            seed = seed_of(self.seed, trainer.current_epoch, step, trainer.global_rank)
+            images = self.augment(images, torch.Generator(images.device).manual_seed(seed))
+        return trainer.precision_plugin.convert_input(self.normalise(images)), labels
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Bytes [batch, height, width, channels] to floats [batch, channels, height, width] in channels_last."""
+        self.mean, self.std = self.mean.to(images.device), self.std.to(images.device)
+        return images.float().sub_(self.mean).div_(self.std).permute(0, 3, 1, 2)
+
+    def _load(self, split: str) -> tuple[Tensor, Tensor]:
+        """The arrays as tensors where the batches will be cut from them, after a look at what they hold."""
+        images, labels = self.source.load(self.root, split)
+        channels, height, width = self.image_shape
+        if images.shape[1:] != (height, width, channels):
+            raise ValueError(f"data.image_shape={list(self.image_shape)} and the images are {list(images.shape[1:])}")
+        if len(labels) == 0:
+            raise ValueError(f"the {split} split in {self.root} is empty")
+        outside = (labels < 0) | (labels >= len(self.classes))
+        if outside.any():
+            bad = int(outside.argmax())
+            raise ValueError(
+                f"label {labels[bad]} of {split} example {bad} is outside the {len(self.classes)} of data.classes"
+            )
+        self.fingerprints[split] = fingerprint(images, labels)
+        return self._place(torch.from_numpy(images)), self._place(torch.from_numpy(labels))
+
+    def _place(self, array: Tensor) -> Tensor:
+        assert self.trainer is not None
+        device = self.trainer.strategy.root_device
+        if device.type == "cuda" and self.on_gpu:
+            free, _ = torch.cuda.mem_get_info(device)
+            if array.nbytes < GPU_SHARE * free:
+                return array.to(device)
+        return array
+
+    def _rank(self) -> tuple[int, int]:
+        assert self.trainer is not None
+        return self.trainer.global_rank, self.trainer.world_size
+
+    def _plain(self, part: Indexed) -> PlainBatches:
+        return PlainBatches(len(part), EVALUATION_BATCH * self.batch_size, *self._rank())
+
+    def _loader(self, part: Indexed, batches: Sampler[Tensor]) -> DataLoader[Batch]:
+        assert self.trainer is not None
+        pin = self.trainer.strategy.root_device.type == "cuda" and part.images.device.type == "cpu"
+        return DataLoader(part, batch_size=None, sampler=batches, collate_fn=as_is, pin_memory=pin)
+
+
+def fingerprint(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> str:
+    """16 hexadecimal digits for the content; of more than a gibibyte of images, for evenly spaced ones."""
+    content = hashlib.sha256(labels.data)
+    content.update(np.ascontiguousarray(images[:: 1 + images.nbytes // HASHED]).data)
+    return content.hexdigest()[:16]
+
+
+def as_is(batch: Any) -> Any:
+    """The dataset gives whole batches: there is nothing to collate."""
+    return batch

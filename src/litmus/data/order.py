@@ -1,0 +1,59 @@
+"""The order of a data set: a pure function of (seed, epoch), shared out over ranks, and nothing else."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Sampler
+
+
+def seed_of(*key: int) -> int:
+    """One well-mixed seed for a tuple of numbers, such as (seed, epoch, step, rank)."""
+    return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
+
+
+class ShuffledBatches(Sampler[Tensor]):
+    """Yields this rank's part of each training batch, as a tensor of indices; the last, smaller batch is left out.
+
+    All ranks draw the same order, so a batch holds the same examples on one device and on many.
+
+    Args:
+        size: Number of examples.
+        batch_size: Examples a step over all ranks.
+    """
+
+    def __init__(self, size: int, batch_size: int, seed: int, rank: int, ranks: int) -> None:
+        if batch_size > size:
+            raise ValueError(f"data.batch_size={batch_size} is larger than the training set, which has {size} examples")
+        if batch_size % ranks:
+            raise ValueError(f"data.batch_size={batch_size} can't be shared equally by {ranks} devices")
+        self.size, self.batch_size, self.seed, self.rank, self.ranks = size, batch_size, seed, rank, ranks
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before every epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.size // self.batch_size
+
+    def __iter__(self) -> Iterator[Tensor]:
+        generator = torch.Generator().manual_seed(seed_of(self.seed, self.epoch))
+        order = torch.randperm(self.size, generator=generator)
+        part = self.batch_size // self.ranks
+        for start in range(self.rank * part, len(self) * self.batch_size, self.batch_size):
+            yield order[start : start + part]
+
+
+class PlainBatches(Sampler[Tensor]):
+    """Yields this rank's batches in the order of the set, each example exactly once over all ranks."""
+
+    def __init__(self, size: int, batch_size: int, rank: int, ranks: int) -> None:
+        self.batches = torch.split(torch.arange(size)[rank::ranks], batch_size)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.batches)

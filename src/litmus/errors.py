@@ -1,0 +1,114 @@
+"""One sentence for what a user can mend, with the value, the limit and the remedy; a traceback for the rest."""
+
+import functools
+import os
+import re
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf import DictConfig
+from omegaconf.errors import (
+    ConfigAttributeError,
+    ConfigKeyError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+
+from litmus.config import did_you_mean
+from litmus.run import Stopped
+
+PACKAGE = Path(__file__).parent
+CONF = PACKAGE.parents[1] / "conf"
+FULL = "HYDRA_FULL_ERROR"
+
+Job = Callable[[DictConfig], float | None]
+
+
+def command(hydra_main: Callable[[Job], Callable[[], None]], job: Job) -> None:
+    """Runs a job under Hydra; what fails is said at once, a sweep goes on, and the exit code is 1.
+
+    HYDRA_FULL_ERROR=1 shows every traceback.
+    """
+    everything = os.environ.get(FULL) == "1"
+    os.environ[FULL] = "1"  # for Hydra to let exceptions through to here
+    failed = False
+
+    @functools.wraps(job)
+    def reported(config: DictConfig) -> float | None:
+        nonlocal failed
+        try:
+            return job(config)
+        except Exception as error:
+            failed = True
+            say(error, everything)
+            return None
+
+    try:
+        hydra_main(reported)()
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(stopped.exit_code)
+    except Exception as error:
+        failed = True
+        say(error, everything)
+    sys.exit(1 if failed else 0)
+
+
+def say(error: Exception, everything: bool = False) -> None:
+    """One sentence on stderr, or the root cause and then the traceback."""
+    sentence = None if everything else explain(error)
+    if sentence is None:
+        cause = _innermost(error)
+        print(f"error: {type(cause).__name__}: {cause}\n", file=sys.stderr)
+        traceback.print_exception(error)
+    else:
+        print(f"error: {sentence}", file=sys.stderr)
+
+
+def explain(error: BaseException) -> str | None:
+    """The sentence for a mistake of the user's; None for anything else."""
+    cause = _innermost(error)
+    if isinstance(cause, MissingConfigException) and cause.missing_cfg_file and cause.options is not None:
+        group, _, name = cause.missing_cfg_file.rpartition("/")
+        return f"{group}={name} does not exist: {did_you_mean(name, cause.options)}"
+    if isinstance(cause, MissingMandatoryValue):
+        return f"{cause.full_key} has no value: give {cause.full_key}=..."
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and isinstance(cause.parent_node, DictConfig):
+        known = [str(key) for key in cause.parent_node]
+        return f"{cause.full_key} is not a key: {did_you_mean(str(cause.key), known)}"
+    if isinstance(cause, ConfigCompositionException) and (
+        found := re.match(r"Could not override '([^']+)'", str(cause))
+    ):
+        groups = [path.name for path in CONF.iterdir() if path.is_dir()]
+        return f"{found[1]} is neither a group nor a key: {did_you_mean(found[1], groups)}"
+    if isinstance(cause, InterpolationResolutionError):  # it names the resolver's error, but does not chain it
+        return _first_line(cause).split("raised while resolving interpolation: ")[-1]
+    if isinstance(cause, OmegaConfBaseException):
+        return f"{cause.full_key}: {_first_line(cause)}" if cause.full_key else _first_line(cause)
+    if isinstance(cause, HydraException):
+        return _first_line(cause)
+    if isinstance(cause, ValueError | FileNotFoundError) and _raised_by_us(cause):
+        return _first_line(cause)
+    if type(cause).__name__ == "MisconfigurationException":  # Lightning's word for a mistake in the Trainer's arguments
+        return _first_line(cause)
+    return None
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What Hydra and OmegaConf wrapped; the chain stops at an error of our own, whose sentence is complete."""
+    while isinstance(error, HydraException | OmegaConfBaseException) and error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _raised_by_us(error: BaseException) -> bool:
+    frames = traceback.extract_tb(error.__traceback__)
+    return bool(frames) and PACKAGE in Path(frames[-1].filename).parents
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0]

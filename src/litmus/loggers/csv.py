@@ -1,0 +1,66 @@
+"""metrics.csv: every logged scalar, one a row, only ever appended to."""
+
+import csv
+from argparse import Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pytorch_lightning.loggers import Logger
+from pytorch_lightning.utilities import rank_zero_only
+
+COLUMNS = ("step", "epoch", "metric", "value")
+
+
+class MetricsFile(Logger):
+    """Long form: `pandas.read_csv(path).pivot_table(index="step", columns="metric", values="value")` makes it wide.
+
+    A resumed run first drops the rows from the step at which it goes on, so that no step stands there twice.
+
+    Args:
+        path: The file; its folder must exist.
+    """
+
+    def __init__(self, path: str) -> None:
+        super().__init__()
+        self.path = Path(path)
+        self.checked = False
+
+    @property
+    def name(self) -> str:
+        return "csv"
+
+    @property
+    def version(self) -> str:
+        return ""
+
+    @rank_zero_only
+    def log_hyperparams(self, params: dict[str, Any] | Namespace, *args: Any, **kwargs: Any) -> None:
+        """They stand in config.yaml."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        if not self.checked:
+            self._drop_from(step or 0)
+            self.checked = True
+        values = dict(metrics)
+        epoch = int(values.pop("epoch", 0))
+        with open(self.path, "a", newline="") as file:
+            csv.writer(file).writerows((step, epoch, name, repr(float(value))) for name, value in values.items())
+
+    def _drop_from(self, step: int) -> None:
+        rows = read_metrics(self.path)
+        partial = self.path.with_name(self.path.name + ".tmp")
+        with open(partial, "w", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(row for row in rows if int(row["step"]) < step)
+        partial.replace(self.path)
+
+
+def read_metrics(path: Path) -> list[dict[str, str]]:
+    """The rows of a metrics file; a row that a kill cut short is left out."""
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return [row for row in csv.DictReader(file) if None not in row.values() and row["value"]]

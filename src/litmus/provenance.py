@@ -1,0 +1,64 @@
+"""Where a run came from: commit, versions, machine."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("litmus", "torch", "pytorch-lightning", "hydra-core", "torchmetrics", "numpy", "transformers", "wandb")
+LONGEST_PATCH = 1_000_000  # characters
+
+
+def git_state() -> dict[str, Any] | None:
+    """Commit and uncommitted changes of the project; None outside a git checkout."""
+    commit, patch = _git("rev-parse", "HEAD"), _git("diff", "HEAD", "--no-color")
+    if commit is None:
+        return None
+    untracked = (_git("ls-files", "--others", "--exclude-standard") or "").splitlines()
+    return {
+        "commit": commit.strip(),
+        "dirty": bool(patch or untracked),
+        "patch": (patch or "")[:LONGEST_PATCH],
+        "untracked": untracked,
+    }
+
+
+def _git(*arguments: str) -> str | None:
+    try:
+        done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True)
+    except OSError:
+        return None
+    return done.stdout if done.returncode == 0 else None
+
+
+def versions() -> dict[str, str]:
+    """Python's and the packages' that decide on a result."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """Host, processor and memory; the devices of a run are added when torch is there."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None
+    return {
+        "host": platform.node(),
+        "system": platform.platform(),
+        "cpu": _cpu_name(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": round(memory / 2**30, 1) if memory else None,
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,66 @@
+"""Learning-rate schedules: the factor on the optimizer's rate at a step. Positions are shares of the run's steps, so a
+recipe keeps its shape when the run gets longer."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+def climb(step: int, total: int, warmup: float) -> float:
+    """Linear warm-up to 1; the first step is not wasted on a rate of 0."""
+    return min(1.0, (step + 1) / (warmup * total + 1))
+
+
+@dataclass(frozen=True)
+class Constant:
+    """The full rate, after the warm-up."""
+
+    warmup: float
+
+    def __call__(self, step: int, total: int) -> float:
+        return climb(step, total, self.warmup)
+
+
+@dataclass(frozen=True)
+class Cosine:
+    """Half a cosine from 1 to `final`, after the warm-up (Loshchilov & Hutter 2017)."""
+
+    warmup: float
+    final: float
+
+    def __call__(self, step: int, total: int) -> float:
+        start = self.warmup * total
+        if step < start:
+            return climb(step, total, self.warmup)
+        progress = min(1.0, (step - start) / max(1.0, total - start))
+        return self.final + (1 - self.final) * (1 + math.cos(math.pi * progress)) / 2
+
+
+@dataclass(frozen=True)
+class MultiStep:
+    """Times `gamma` at every milestone (He et al. 2016)."""
+
+    warmup: float
+    milestones: Sequence[float]
+    gamma: float
+
+    def __call__(self, step: int, total: int) -> float:
+        passed = sum(step >= milestone * total for milestone in self.milestones)
+        return climb(step, total, self.warmup) * float(self.gamma**passed)
+
+
+@dataclass(frozen=True)
+class OneCycle:
+    """Half a cosine up to the full rate, half a cosine down (Smith & Topin 2018; the momentum stays)."""
+
+    peak: float
+    start: float
+    final: float
+
+    def __call__(self, step: int, total: int) -> float:
+        top = self.peak * total
+        if step < top:
+            low, progress = self.start, 1 - step / top
+        else:
+            low, progress = self.final, min(1.0, (step - top) / max(1.0, total - top))
+        return low + (1 - low) * (1 + math.cos(math.pi * progress)) / 2

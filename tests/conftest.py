@@ -1,0 +1,68 @@
+"""What the tests share: composed configurations, runs in a folder of their own, one thread for golden numbers."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig, open_dict
+
+from litmus.config import register
+from litmus.run import RUN_DIR
+
+ROOT = Path(__file__).parents[1]
+Compose = Callable[..., DictConfig]
+
+register()
+torch.set_num_threads(1)  # of two, one may wait for the other on a busy machine
+
+
+@pytest.fixture(autouse=True)
+def quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test depends on keys, data or runs that happen to be on the machine."""
+    for name in ("WANDB_API_KEY", "WANDB_MODE", "LITMUS_DATA", RUN_DIR, "LOCAL_RANK"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def composed(tmp_path: Path) -> Iterator[Compose]:
+    """The configuration that `python train.py OVERRIDES` would see, with its output in a temporary folder."""
+
+    def function(*overrides: str) -> DictConfig:
+        GlobalHydra.instance().clear()
+        with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):
+            base = [f"output_root={tmp_path}/outputs", "threads=1"]
+            if not any(override.startswith("logger=") for override in overrides):
+                base.append("logger=csv")
+            config = compose("config", [*base, *overrides], return_hydra_config=True)
+        HydraConfig.instance().set_config(config)
+        with open_dict(config):
+            del config["hydra"]
+        return config
+
+    yield function
+    HydraConfig.instance().cfg = None
+
+
+@pytest.fixture
+def command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., int]:
+    """`python train.py OVERRIDES` in this process; gives its exit code."""
+    import hydra
+
+    import train
+    from litmus.errors import command
+
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
+
+    def function(*overrides: str) -> int:
+        GlobalHydra.instance().clear()
+        monkeypatch.setattr(sys, "argv", ["train.py", f"output_root={tmp_path}/outputs", "threads=1", *overrides])
+        with pytest.raises(SystemExit) as stop:
+            command(hydra.main(config_path="../conf", config_name="config", version_base="1.3"), train.train)
+        return int(stop.value.code or 0)
+
+    return function

@@ -1,0 +1,38 @@
+"""Schedules: the factors at the points that define them."""
+
+import pytest
+
+from litmus.schedules import Constant, Cosine, MultiStep, OneCycle
+
+
+def test_warm_up_climbs_linearly_to_one_and_wastes_no_step() -> None:
+    factors = [Constant(0.1)(step, 100) for step in range(12)]
+    assert factors[0] == pytest.approx(1 / 11)
+    assert factors[9] == pytest.approx(10 / 11)
+    assert factors[10:] == [1.0, 1.0]
+
+
+def test_cosine_ends_at_its_final_share() -> None:
+    schedule = Cosine(0.0, 0.1)
+    assert schedule(0, 100) == 1.0
+    assert schedule(50, 100) == pytest.approx(0.55)
+    assert schedule(100, 100) == pytest.approx(0.1)
+
+
+def test_multistep_falls_at_its_milestones_as_in_the_paper() -> None:
+    he = MultiStep(0.0, [0.5, 0.75], 0.1)  # 64,000 steps, divided by 10 at 32,000 and 48,000
+    assert [he(step, 64_000) for step in (0, 31_999)] == [1.0, 1.0]
+    assert [he(step, 64_000) for step in (32_000, 47_999)] == pytest.approx([0.1, 0.1])
+    assert he(48_000, 64_000) == pytest.approx(0.01)
+
+
+def test_one_cycle_climbs_to_its_peak_and_falls_to_its_end() -> None:
+    schedule = OneCycle(0.3, 0.04, 0.001)
+    assert schedule(0, 1000) == pytest.approx(0.04)
+    assert schedule(300, 1000) == 1.0
+    assert schedule(1000, 1000) == pytest.approx(0.001)
+
+
+def test_a_schedule_keeps_its_shape_in_a_longer_run() -> None:
+    schedule = Cosine(0.05, 0.0)
+    assert schedule(80, 100) == pytest.approx(schedule(8000, 10_000), abs=1e-3)
