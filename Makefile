@@ -31,7 +31,7 @@ lint: setup ## Check style and types
 format: setup ## Mend style
 	$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
 
-bench: setup ## Measure speed, start-up and memory as ratios; ARGS="data.root=DIR" says where the data stand
+bench: setup ## Measure speed, start-up and memory as ratios; ARGS="startup" chooses
 	$(BIN)/python -m benchmarks $(ARGS)
 
 clean: ## Remove .venv and caches, never data or outputs

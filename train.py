@@ -3,8 +3,8 @@
 import hydra
 from omegaconf import DictConfig
 
+from litmus.command import command
 from litmus.config import register
-from litmus.errors import command
 from litmus.run import Run
 
 register()

@@ -54,15 +54,15 @@ def command_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..
     import hydra
 
     import train
-    from litmus.errors import command
+    from litmus.command import command
 
     monkeypatch.setenv("HYDRA_FULL_ERROR", "0")
 
     def function(*overrides: str) -> int:
         GlobalHydra.instance().clear()
-        monkeypatch.setattr(sys, "argv", ["train.py", f"output_root={tmp_path}/outputs", "threads=1", *overrides])
+        monkeypatch.setattr(sys, "argv", ["train.py", *overrides, f"output_root={tmp_path}/outputs", "threads=1"])
         with pytest.raises(SystemExit) as stop:
-            command(hydra.main(config_path="../conf", config_name="config", version_base="1.3"), train.train)
+            command(hydra.main(config_path=str(ROOT / "conf"), config_name="config", version_base="1.3"), train.train)
         return int(stop.value.code or 0)
 
     return function

@@ -28,7 +28,7 @@ SIZES = {  # of the papers, or of the authors' code where the paper rounds
     ("wide_resnet", "cifar10", ("model.depth=28", "model.width=10")): 36_479_194,
 }
 GOLDEN = {  # first training loss, seed 0, on 8 images of noise, CPU, one thread
-    "cnn": 2.14324,
+    "cnn": 2.42136,
     "lenet": 2.28622,
     "resnet110": 4.14284,
     "resnet18": 2.43925,

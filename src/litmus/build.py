@@ -82,5 +82,6 @@ def silence_needless_warnings() -> None:
         ".*LeafSpec.*",  # Lightning's use of torch, nothing to do with the user
         ".*smaller than the logging interval.*",  # the end of an epoch is always logged
         ".*does not have many workers.*",  # data in memory need none
+        ".*checkpoints exists and is not empty.*",  # a run that goes on
     ):
         warnings.filterwarnings("ignore", message)

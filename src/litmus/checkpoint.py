@@ -40,6 +40,6 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise ValueError(f"there is no checkpoint {path}") from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
         raise ValueError(f"the checkpoint {path} can't be read, it is damaged or not one of ours: {reason}") from error
     return content

@@ -6,7 +6,6 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from litmus.errors import say
 from litmus.folder import find_run, list_runs, read_record
@@ -65,17 +64,24 @@ def predict(options: argparse.Namespace) -> None:
 
 
 def show_runs(options: argparse.Namespace) -> None:
-    """Prints id, status, seconds and the objective of every run."""
+    """Prints id, status, seconds, objective and the first test metric of every run."""
     rows = [("id", "status", "seconds", "objective", "test")]
     for folder in list_runs(options.root):
         record = read_record(folder)
-        objective, metrics = record.get("objective"), record.get("metrics", {})
-        shown = f"{objective['metric']} {objective['value']:.4f}" if objective else "-"
-        accuracy = metrics.get(objective["metric"].replace("val/", "test/")) if objective else None
-        rows.append((folder.name, record["status"], f"{record.get('seconds', 0):.0f}", shown, _rounded(accuracy)))
+        objective = record.get("objective") or {}
+        tested = {name: value for name, value in record.get("metrics", {}).items() if name.startswith("test/")}
+        name = next((name for name in tested if name != "test/loss"), "")
+        seconds = f"{record.get('seconds', 0):.0f}"
+        best, test = shown(objective.get("metric"), objective.get("value")), shown(name, tested.get(name))
+        rows.append((folder.name, record["status"], seconds, best, test))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def shown(name: str | None, value: float | None) -> str:
+    """A metric in a table."""
+    return "-" if value is None else f"{name} {value:.4f}"
 
 
 def show_run(options: argparse.Namespace) -> None:
@@ -85,7 +91,3 @@ def show_run(options: argparse.Namespace) -> None:
     if record.get("git"):
         record["git"].pop("patch", None)
     print(json.dumps({**record, "folder": str(folder)}, indent=2))
-
-
-def _rounded(value: Any) -> str:
-    return "-" if value is None else f"{value:.4f}"

@@ -9,6 +9,8 @@ from typing import Any
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
+CONF = Path(__file__).parents[2] / "conf"
+
 
 @dataclass
 class Objective:
@@ -52,6 +54,11 @@ def class_folders(root: str | None) -> list[str]:
     if not names:
         raise ValueError(f"{top} has no folders; put the images of each class into a folder with its name")
     return names
+
+
+def groups() -> list[Path]:
+    """The folders of conf/ that hold choices for a run."""
+    return sorted(path for path in CONF.iterdir() if path.name != "hydra" and any(path.glob("*.yaml")))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

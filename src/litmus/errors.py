@@ -1,11 +1,8 @@
 """One sentence for what a user can mend, with the value, the limit and the remedy; a traceback for the rest."""
 
-import functools
-import os
 import re
 import sys
 import traceback
-from collections.abc import Callable
 from pathlib import Path
 
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
@@ -18,44 +15,9 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from litmus.config import did_you_mean
-from litmus.run import Stopped
+from litmus.config import did_you_mean, groups
 
 PACKAGE = Path(__file__).parent
-CONF = PACKAGE.parents[1] / "conf"
-FULL = "HYDRA_FULL_ERROR"
-
-Job = Callable[[DictConfig], float | None]
-
-
-def command(hydra_main: Callable[[Job], Callable[[], None]], job: Job) -> None:
-    """Runs a job under Hydra; what fails is said at once, a sweep goes on, and the exit code is 1.
-
-    HYDRA_FULL_ERROR=1 shows every traceback.
-    """
-    everything = os.environ.get(FULL) == "1"
-    os.environ[FULL] = "1"  # for Hydra to let exceptions through to here
-    failed = False
-
-    @functools.wraps(job)
-    def reported(config: DictConfig) -> float | None:
-        nonlocal failed
-        try:
-            return job(config)
-        except Exception as error:
-            failed = True
-            say(error, everything)
-            return None
-
-    try:
-        hydra_main(reported)()
-    except Stopped as stopped:
-        print(stopped, file=sys.stderr)
-        sys.exit(stopped.exit_code)
-    except Exception as error:
-        failed = True
-        say(error, everything)
-    sys.exit(1 if failed else 0)
 
 
 def say(error: Exception, everything: bool = False) -> None:
@@ -83,8 +45,8 @@ def explain(error: BaseException) -> str | None:
     if isinstance(cause, ConfigCompositionException) and (
         found := re.match(r"Could not override '([^']+)'", str(cause))
     ):
-        groups = [path.name for path in CONF.iterdir() if path.is_dir()]
-        return f"{found[1]} is neither a group nor a key: {did_you_mean(found[1], groups)}"
+        names = [path.name for path in groups()]
+        return f"{found[1]} is neither a group nor a key: {did_you_mean(found[1], names)}"
     if isinstance(cause, InterpolationResolutionError):  # it names the resolver's error, but does not chain it
         return _first_line(cause).split("raised while resolving interpolation: ")[-1]
     if isinstance(cause, OmegaConfBaseException):

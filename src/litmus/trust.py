@@ -36,7 +36,7 @@ def check(node: Any, key: str) -> None:
             wrong type.
     """
     if OmegaConf.is_config(node):
-        node = OmegaConf.to_container(node)
+        node = OmegaConf.to_container(node, resolve=True)
     if isinstance(node, Mapping):
         if "_target_" in node:
             _check_arguments(node, _resolve(str(node["_target_"]), key), key)

@@ -6,6 +6,7 @@ from typing import Any, cast
 from omegaconf import OmegaConf
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.loggers import WandbLogger
 
 from litmus.callbacks.throughput import Throughput
 from litmus.run import Run
@@ -29,9 +30,9 @@ class Record(Callback):
         )
         for logger in trainer.loggers:
             logger.log_hyperparams(cast(dict[str, Any], OmegaConf.to_container(self.run.config)))
-            if url := getattr(getattr(logger, "experiment", None), "url", None):  # W&B's, if it is online
-                log.info(f"W&B: {url}")
-                self.run.update(url=url)
+            if isinstance(logger, WandbLogger) and trainer.is_global_zero and not logger.experiment.offline:
+                log.info(f"W&B: {logger.experiment.url}")
+                self.run.update(url=logger.experiment.url)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._update(trainer, epoch=trainer.current_epoch + 1, step=trainer.global_step)

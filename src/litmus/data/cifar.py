@@ -18,7 +18,7 @@ class Cifar:
     Args:
         label_bytes: Labels at the head of a record; the last one is used.
         checksum: Of the archive, as `algorithm:hexadecimal`.
-        sha256: Of the files that are checked whenever they are read.
+        sha256: Of the files, checked whenever they are read; None for files of your own.
     """
 
     def __init__(
@@ -30,11 +30,11 @@ class Cifar:
         label_bytes: int,
         url: str,
         checksum: str,
-        sha256: Mapping[str, str],
+        sha256: Mapping[str, str] | None,
     ) -> None:
         self.name, self.folder, self.url, self.checksum = name, folder, url, checksum
         self.files = {"train": list(train), "test": list(test)}
-        self.label_bytes, self.sha256 = label_bytes, sha256
+        self.label_bytes, self.sha256 = label_bytes, sha256 or {}
 
     def prepare(self, root: Path) -> None:
         """Downloads and extracts what is missing, once, even if two runs ask at the same time."""

@@ -23,11 +23,11 @@ class Idx:
     Args:
         folders: Places under `root`, the first is where a download goes.
         url: Folder of the gzipped files.
-        sha256: Of the gunzipped files, checked whenever they are read; empty for files of your own.
+        sha256: Of the gunzipped files, checked whenever they are read; None for files of your own.
     """
 
-    def __init__(self, name: str, folders: Sequence[str], url: str, sha256: Mapping[str, str]) -> None:
-        self.name, self.folders, self.url, self.sha256 = name, folders, url, sha256
+    def __init__(self, name: str, folders: Sequence[str], url: str, sha256: Mapping[str, str] | None) -> None:
+        self.name, self.folders, self.url, self.sha256 = name, folders, url, sha256 or {}
 
     def prepare(self, root: Path) -> None:
         """Downloads what is missing, once, even if two runs ask at the same time."""

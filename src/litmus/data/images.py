@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -16,11 +16,11 @@ from litmus.data.augment import Augment
 from litmus.data.order import PlainBatches, ShuffledBatches, seed_of
 
 Batch = tuple[Tensor, Tensor]
-EVALUATION_BATCH = 4  # times the training batch, for there are no gradients to keep
 GPU_SHARE = 0.5  # of the free memory that the set may take
 HASHED = 1 << 30  # bytes
 
 
+@runtime_checkable
 class Source(Protocol):
     """Where images come from: cifar.py, idx.py, digits.py, image_folder.py."""
 
@@ -174,7 +174,7 @@ class ImageData(LightningDataModule):
         return self.trainer.global_rank, self.trainer.world_size
 
     def _plain(self, part: Indexed) -> PlainBatches:
-        return PlainBatches(len(part), EVALUATION_BATCH * self.batch_size, *self._rank())
+        return PlainBatches(len(part), self.batch_size, *self._rank())
 
     def _loader(self, part: Indexed, batches: Sampler[Tensor]) -> DataLoader[Batch]:
         assert self.trainer is not None

@@ -33,10 +33,9 @@ def open_wandb(
         init_timeout: Seconds.
         finish_timeout: Seconds.
     """
-    os.environ.setdefault("WANDB_SILENT", "true")  # the run says itself where its W&B page is
     import wandb
 
-    return WandbLogger(
+    logger = WandbLogger(
         project=project,
         entity=entity,
         group=group,
@@ -46,8 +45,10 @@ def open_wandb(
         id=Path(run_dir).name,
         resume="allow",
         mode=os.environ.get("WANDB_MODE") or ("online" if _reachable() else "offline"),
-        settings=wandb.Settings(init_timeout=init_timeout, finish_timeout=finish_timeout),
+        settings=wandb.Settings(init_timeout=init_timeout, finish_timeout=finish_timeout, silent=True),
     )
+    logger._wandb_init.pop("anonymous")  # W&B 0.31 warns of Lightning's default
+    return logger
 
 
 def _reachable() -> bool:

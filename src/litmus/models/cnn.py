@@ -8,12 +8,9 @@ from torch import Tensor, nn
 
 
 def block(inputs: int, outputs: int) -> nn.Sequential:
-    """Two 3 x 3 convolutions, then max pooling, which halves the sides."""
+    """A 3 x 3 convolution, batch normalisation, ReLU, and max pooling, which halves the sides."""
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-        nn.Conv2d(outputs, outputs, 3, padding=1, bias=False),
         nn.BatchNorm2d(outputs),
         nn.ReLU(inplace=True),
         nn.MaxPool2d(2),

@@ -1,0 +1,25 @@
+"""The README's figures of speed, as ratios within one run: `make bench`, or `python -m benchmarks [NAME ...]`."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import memory, startup, throughput
+
+BENCHMARKS = {"startup": startup, "throughput": throughput, "memory": memory}
+
+
+def main() -> None:
+    names = sys.argv[1:] or list(BENCHMARKS)
+    unknown = set(names) - set(BENCHMARKS)
+    if unknown:
+        sys.exit(f"no benchmark {', '.join(sorted(unknown))}: there is {', '.join(BENCHMARKS)}")
+    with tempfile.TemporaryDirectory() as scratch:
+        for name in names:
+            print(f"\n{name}: {BENCHMARKS[name].__doc__}", flush=True)
+            for line in BENCHMARKS[name].measure(Path(scratch)):
+                print(f"  {line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

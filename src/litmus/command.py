@@ -1,0 +1,75 @@
+"""The command line of train.py around Hydra's: help that names every choice, mistakes as one sentence, exit codes."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from litmus.config import groups
+from litmus.errors import say
+from litmus.run import Stopped
+
+EVERYTHING = "HYDRA_FULL_ERROR"
+HELP = """\
+Litmus trains one model on one data set and leaves one folder that explains the run.
+
+  python train.py                                    what conf/config.yaml says
+  python train.py model=resnet20 data=cifar10        choose from the groups below
+  python train.py optimizer.lr=0.01 seed=1           set any value; --cfg job shows them all
+  python train.py resume=last                        go on where the last run stopped
+  python train.py -m seed=0,1,2 model=cnn,resnet20   every combination
+"""
+
+Job = Callable[[DictConfig], float | None]
+
+
+def command(hydra_main: Callable[[Job], Callable[[], None]], job: Job) -> None:
+    """Runs a job under Hydra. What fails is said at once, a sweep goes on, and the exit code is 1.
+
+    HYDRA_FULL_ERROR=1 shows every traceback.
+    """
+    if {"--help", "-h"} & set(sys.argv[1:]):
+        print(help_text())
+        return
+    everything = os.environ.get(EVERYTHING) == "1"
+    os.environ[EVERYTHING] = "1"  # for Hydra to let exceptions through to here
+    failed = False
+
+    @functools.wraps(job)
+    def reported(config: DictConfig) -> float | None:
+        nonlocal failed
+        try:
+            return job(config)
+        except Exception as error:
+            failed = True
+            say(error, everything)
+            return None
+
+    try:
+        hydra_main(reported)()
+    except Stopped as stopped:
+        print(stopped, file=sys.stderr)
+        sys.exit(stopped.exit_code)
+    except Exception as error:
+        failed = True
+        say(error, everything)
+    sys.exit(1 if failed else 0)
+
+
+def help_text() -> str:
+    """The most used commands, then every group with its choices, each with the line that its file opens with."""
+    lines = [HELP]
+    for group in groups():
+        lines.append(f"{group.name}=")
+        for path in sorted(group.glob("*.yaml")):
+            lines.append(f"  {path.stem:<18}{first_comment(path)}")
+    return "\n".join([*lines, "", "--hydra-help lists Hydra's own flags."])
+
+
+def first_comment(path: Path) -> str:
+    """What a file of conf/ says of itself."""
+    comments = (line[1:].strip() for line in path.read_text().splitlines() if line.startswith("#"))
+    return next((comment for comment in comments if not comment.startswith("@package")), "")

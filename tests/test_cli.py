@@ -1,0 +1,81 @@
+"""The `litmus` command on a run folder that has moved: nothing else is needed."""
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from omegaconf import DictConfig
+from PIL import Image
+
+from litmus.cli import main
+from litmus.data.digits import Digits
+from litmus.folder import read_record
+from train import train
+
+
+@pytest.fixture
+def moved(composed: Callable[..., DictConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
+    config = composed("trainer.max_epochs=4")
+    train(config)
+    (folder,) = Path(config.output_root).iterdir()
+    capsys.readouterr()
+    return Path(shutil.move(folder, tmp_path / "moved"))
+
+
+def test_evaluate_gives_the_metrics_of_the_record(moved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["evaluate", str(moved)])
+    found = dict(line.split("\t") for line in capsys.readouterr().out.splitlines())
+    recorded = {name: value for name, value in read_record(moved)["metrics"].items() if name.startswith("test/")}
+    assert {name: float(value) for name, value in found.items()} == pytest.approx(recorded, rel=1e-5)
+
+
+def test_evaluate_takes_overrides(moved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["evaluate", str(moved), "data.batch_size=7"])
+    assert "test/accuracy" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(moved), "data.batch_sise=7"])
+    assert capsys.readouterr().err == "error: data.batch_sise is not a key of this run: did you mean batch_size?\n"
+
+
+def test_predict_names_the_class_of_an_image_file(
+    moved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images, labels = Digits().load(Path(), "test")
+    paths = [tmp_path / f"{index}.png" for index in range(40)]
+    for path, image in zip(paths, images, strict=False):
+        Image.fromarray(image[..., 0]).save(path)
+    main(["predict", str(moved), *map(str, paths)])
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["file"] for row in rows] == [str(path) for path in paths]
+    assert all(0.1 <= float(row["probability"]) <= 1 for row in rows)
+    assert np.mean([int(row["class"]) == label for row, label in zip(rows, labels, strict=False)]) > 0.9
+
+
+def test_predict_refuses_what_is_no_image(moved: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "no.png").write_text("not an image")
+    for name in ("no.png", "missing.png"):
+        with pytest.raises(SystemExit) as stop:
+            main(["predict", str(moved), str(tmp_path / name)])
+        assert stop.value.code == 1 and f"{name} can't be read as an image" in capsys.readouterr().err
+
+
+def test_runs_are_listed_and_shown(moved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["--root", str(moved.parent), "runs", "list"])
+    head, line = capsys.readouterr().out.splitlines()
+    assert head.split() == ["id", "status", "seconds", "objective", "test"]
+    assert line.startswith("moved  done") and "val/loss 0.0" in line and "test/accuracy 0.9" in line
+    main(["runs", "show", str(moved)])
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["status"] == "done" and shown["folder"] == str(moved) and "patch" not in (shown["git"] or {})
+
+
+def test_a_run_without_its_checkpoint_is_one_sentence(moved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.rmtree(moved / "checkpoints")
+    with pytest.raises(SystemExit):
+        main(["evaluate", str(moved)])
+    assert capsys.readouterr().err == f"error: there is no checkpoint {moved}/checkpoints/best.ckpt\n"

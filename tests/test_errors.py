@@ -1,0 +1,62 @@
+"""Bad input is one sentence with the value, the limit and the remedy, exit code 1, and nothing lost."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+CommandLine = Callable[..., int]
+CASES = [
+    ("model=cn", "model=cn does not exist: did you mean cnn?"),
+    ("data=cifar", "data=cifar does not exist: did you mean cifar10?"),
+    ("modle=cnn", "modle is not a key: did you mean model?"),
+    ("trainer.max_epoch=3", "trainer.max_epoch is not a key: did you mean max_epochs?"),
+    ("+model.chanels=[8]", "model.chanels is not known to litmus.models.cnn.CNN: did you mean channels?"),
+    ("seed=abc", "seed: Value 'abc' of type 'str' could not be converted to Integer"),
+    ("seed=-1", "seed=-1 is below 0: give 0 or more"),
+    ("trainer.max_epochs=many", "trainer.max_epochs=many is of the wrong type: pytorch_lightning.Trainer takes"),
+    ("optimizer.lr=fast", "optimizer.lr=fast is of the wrong type: torch.optim.AdamW takes"),
+    ("data.batch_size=4000", "data.batch_size=4000 is larger than the training set, which has 1293 examples"),
+    ("model=lenet", "model=lenet takes images from 28 x 28 to 32 x 32 pixels and these have 8 x 8"),
+    ("model.channels=[8,8,8,8]", "model.channels has 4 blocks"),
+    ("task.label_smoothing=1.5", "task.label_smoothing=1.5 is not a share"),
+    ("data=image_folder", "data=image_folder needs data.root=FOLDER"),
+    ("data.root=/nowhere data=image_folder", "data.root=/nowhere is no folder"),
+    ("resume=nothing", "there are no runs in"),
+    ("trainer=gpu", "trainer.accelerator=gpu, and torch finds no GPU here"),
+    ("trainer.max_epochs=-1", "the schedule needs an end: give trainer.max_epochs or trainer.max_steps"),
+    ("model._target_=os.system", "model._target_=os.system is not trusted"),
+]
+
+
+@pytest.mark.parametrize(("override", "sentence"), CASES, ids=[case[0] for case in CASES])
+def test_one_sentence_and_exit_code_1(
+    command_line: CommandLine, capsys: pytest.CaptureFixture[str], tmp_path: Path, override: str, sentence: str
+) -> None:
+    assert command_line("logger=csv", *override.split()) == 1
+    errors = capsys.readouterr().err.strip().splitlines()
+    assert len(errors) == 1 and errors[0].startswith(f"error: {sentence}"), errors
+    for path in tmp_path.glob("outputs/*/run.json"):  # a run that was begun is closed
+        assert json.loads(path.read_text())["status"] == "failed"
+
+
+def test_a_fault_of_the_program_shows_its_cause_first_and_its_traceback(
+    command_line: CommandLine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("mat1 and mat2 do not fit")
+
+    monkeypatch.setattr("litmus.tasks.classification.Classification.training_step", broken)
+    assert command_line("logger=csv", "trainer.max_epochs=1") == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: RuntimeError: mat1 and mat2 do not fit") and "Traceback" in error
+
+
+def test_one_bad_job_of_a_sweep_does_not_stop_the_others(
+    command_line: CommandLine, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert command_line("-m", "logger=csv", "trainer.max_epochs=1", "model=lenet,cnn", "model.num_classes=10") == 1
+    assert "model=lenet takes images" in capsys.readouterr().err
+    statuses = [json.loads(path.read_text())["status"] for path in tmp_path.glob("outputs/*/run.json")]
+    assert sorted(statuses) == ["done", "failed"]

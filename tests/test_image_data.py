@@ -1,0 +1,194 @@
+"""The data module: what is declared against what is there, the split, and your own images in folders."""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from PIL import Image
+from test_data_files import write_cifar, write_idx
+
+from litmus.data.images import ImageData
+
+FAKES: dict[str, Callable[[Path], object]] = {
+    "digits": lambda root: None,
+    "cifar10": lambda root: [
+        (root / f"data_batch_{i}.bin").write_bytes(write_cifar(root)["data_batch_1.bin"]) for i in range(1, 6)
+    ],
+    "cifar100": lambda root: [
+        (root / f"{split}.bin").write_bytes(np.full((8, 3074), 99, np.uint8).tobytes()) for split in ("train", "test")
+    ],
+    "mnist": lambda root: write_idx(root, zipped=False),
+    "fashion_mnist": lambda root: write_idx(root, zipped=True),
+    "image_folder": lambda root: draw_folder(root),
+}
+
+
+def draw_folder(root: Path, classes: tuple[str, ...] = ("cat", "dog"), count: int = 6) -> None:
+    """Class folders of pictures of different sizes, formats and modes."""
+    for label, name in enumerate(classes):
+        (root / name).mkdir(parents=True)
+        for index in range(count):
+            mode, suffix = ("RGB", "png") if index % 2 else ("L", "jpg")
+            size = (40 + 7 * index, 64)
+            Image.new(mode, size, 60 * label if mode == "L" else (60 * label, 0, 0)).save(
+                root / name / f"{index}.{suffix}"
+            )
+
+
+def set_up(config: DictConfig, stage: str = "fit") -> ImageData:
+    """The data module as a trainer on the CPU would set it up."""
+    data: ImageData = instantiate(config.data, _convert_="all")
+    strategy = SimpleNamespace(root_device=torch.device("cpu"))
+    data.trainer = SimpleNamespace(  # type: ignore[assignment]
+        strategy=strategy, current_epoch=0, global_rank=0, world_size=1, training=False, precision_plugin=Identity()
+    )
+    data.prepare_data()
+    data.setup(stage)
+    return data
+
+
+class Identity:
+    def convert_input(self, batch: Any) -> Any:
+        return batch
+
+
+def fake(composed: Callable[..., DictConfig], root: Path, name: str, *overrides: str) -> DictConfig:
+    """A named data set with a few made-up examples in its own file format."""
+    FAKES[name](root)
+    config = composed(f"data={name}", f"data.root={root}", f"data_root={root}", "data.batch_size=2", *overrides)
+    if "sha256" in config.data.source:
+        config.data.source.sha256 = None
+    return config
+
+
+@pytest.mark.parametrize("name", sorted(p.stem for p in (Path(__file__).parents[1] / "conf" / "data").glob("*.yaml")))
+def test_declared_facts_hold_for_a_batch(composed: Callable[..., DictConfig], tmp_path: Path, name: str) -> None:
+    config = fake(composed, tmp_path, name)
+    data = set_up(config)
+    data.setup("test")
+    for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
+        images, labels = data.on_after_batch_transfer(next(iter(loader)), 0)
+        assert list(images.shape[1:]) == list(config.data.image_shape)
+        assert images.dtype == torch.float32 and images.is_contiguous(memory_format=torch.channels_last)
+        assert labels.min() >= 0 and labels.max() < config.data.num_classes == len(config.data.classes)
+
+
+def test_mean_and_std_of_the_digits_are_those_declared(composed: Callable[..., DictConfig]) -> None:
+    data = set_up(composed("data=digits"))
+    assert data.train_set is not None
+    images = data.normalise(data.train_set.images)
+    assert abs(images.mean().item()) < 0.02 and abs(images.std().item() - 1) < 0.02
+
+
+def test_validation_is_cut_from_train_by_a_seed_of_its_own(composed: Callable[..., DictConfig]) -> None:
+    def parts(*overrides: str) -> tuple[set[int], set[int]]:
+        data = set_up(composed("data=digits", *overrides))
+        assert data.train_set is not None and data.train_set.chosen is not None and data.val_set.chosen is not None
+        return set(data.train_set.chosen.tolist()), set(data.val_set.chosen.tolist())
+
+    train, val = parts()
+    assert len(train) == 1293 and len(val) == 144 and not train & val
+    assert parts("seed=7") == (train, val)
+    assert parts("data.split_seed=1")[1] != val
+    fewer, same = parts("data.train_size=100")
+    assert len(fewer) == 100 and fewer < train and same == val
+
+
+def test_train_and_test_digits_do_not_overlap(composed: Callable[..., DictConfig]) -> None:
+    source = instantiate(composed("data=digits").data.source)
+    (train, train_labels), (test, test_labels) = source.load(Path(), "train"), source.load(Path(), "test")
+    assert len(train) + len(test) == 1797 and len(test) == 360
+    assert np.bincount(test_labels).min() >= 34 and np.bincount(train_labels).min() >= 139
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["data.image_shape=[1,9,9]"], r"data.image_shape=\[1, 9, 9\] and the images are \[8, 8, 1\]"),
+        (["data.num_classes=5", "data.classes=[a,b,c,d,e]"], "is outside the 5 of data.classes"),
+        (["data.num_classes=5"], "data.classes names 10 classes and data.num_classes is 5"),
+        (["data.validation=0.0"], "data.validation=0.0 is not a share"),
+        (["data.batch_size=0"], "data.batch_size=0 is not at least 1"),
+        (["data.mean=[0.5,0.5]"], "need 1 values each"),
+    ],
+)
+def test_data_that_do_not_match_are_refused(
+    composed: Callable[..., DictConfig], overrides: list[str], sentence: str
+) -> None:
+    with pytest.raises(Exception, match=sentence):
+        set_up(composed("data=digits", *overrides))
+
+
+def test_the_fingerprint_follows_the_content(composed: Callable[..., DictConfig], tmp_path: Path) -> None:
+    config = fake(composed, tmp_path, "cifar10")
+    before = set_up(config).fingerprints["train"]
+    assert set_up(config).fingerprints["train"] == before
+    path = tmp_path / "data_batch_3.bin"
+    content = bytearray(path.read_bytes())
+    content[500] ^= 1
+    path.write_bytes(content)
+    assert set_up(config).fingerprints["train"] != before
+
+
+def test_folders_are_classes_and_a_test_folder_is_the_test_split(
+    composed: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    draw_folder(tmp_path / "images" / "train")
+    draw_folder(tmp_path / "images" / "test", count=2)
+    overrides = [f"data.root={tmp_path}/images", f"data_root={tmp_path}", "data.batch_size=2"]
+    data = set_up(composed("data=image_folder", *overrides))
+    data.setup("test")
+    assert data.classes == ["cat", "dog"]
+    assert data.test_set is not None and data.test_set.labels.tolist() == [0, 0, 1, 1]
+    assert data.train_set is not None and len(data.train_set.labels) == 12
+
+
+def test_without_a_test_folder_a_share_is_held_out(composed: Callable[..., DictConfig], tmp_path: Path) -> None:
+    data = set_up(fake(composed, tmp_path, "image_folder"))
+    data.setup("test")
+    assert data.train_set is not None and data.test_set is not None
+    assert (len(data.train_set.labels), len(data.test_set.labels)) == (10, 2)
+
+
+def test_images_are_decoded_once_and_again_when_a_file_changes(
+    composed: Callable[..., DictConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = fake(composed, tmp_path, "image_folder")
+    set_up(config)
+    with monkeypatch.context() as patch:
+        patch.setattr("litmus.data.image_folder.read_image", None)  # calling it would fail
+        data = set_up(config)
+    assert data.train_set is not None
+    Image.new("RGB", (64, 64), (9, 9, 9)).save(tmp_path / "cat" / "new.png")
+    again = set_up(config)
+    assert again.fingerprints != data.fingerprints
+
+
+def test_a_broken_image_is_named_and_skipped_or_refused(
+    composed: Callable[..., DictConfig], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = fake(composed, tmp_path, "image_folder", "data.source.test=0.5")
+    broken = tmp_path / "dog" / "broken.png"
+    broken.write_bytes((tmp_path / "dog" / "1.png").read_bytes()[:60])
+    with caplog.at_level(logging.WARNING):
+        data = set_up(config)
+        data.setup("test")
+    assert str(broken) in caplog.text
+    assert data.train_set is not None and data.test_set is not None
+    assert len(data.train_set.labels) + len(data.test_set.labels) == 12
+    config.data.source.broken = "refuse"
+    with pytest.raises(ValueError, match=r"broken.png can't be read as an image"):
+        set_up(config)
+
+
+def test_a_folder_without_images_is_refused(composed: Callable[..., DictConfig], tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="has no train images"):
+        set_up(composed("data=image_folder", f"data.root={tmp_path}", f"data_root={tmp_path}"))

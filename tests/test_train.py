@@ -1,0 +1,176 @@
+"""Whole runs on the embedded digits: what they leave, that they repeat, that they go on."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from litmus.folder import load_config
+from litmus.loggers.csv import read_metrics
+from litmus.tasks.classification import Classification
+from train import train
+
+ROOT = Path(__file__).parents[1]
+QUICK = ("model.channels=[8]", "model.hidden=16", "trainer.max_epochs=3")
+Compose = Callable[..., DictConfig]
+
+
+def last_run(config: DictConfig) -> Path:
+    return max(Path(config.output_root).iterdir(), key=lambda folder: folder.stat().st_ctime_ns)
+
+
+def record(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "run.json").read_text())
+    return found
+
+
+def weights(folder: Path, name: str = "last") -> dict[str, torch.Tensor]:
+    checkpoint = torch.load(folder / "checkpoints" / f"{name}.ckpt", weights_only=True)
+    return dict(checkpoint["state_dict"])
+
+
+def scalars(folder: Path) -> list[dict[str, str]]:
+    """Every logged value but the timings."""
+    return [row for row in read_metrics(folder / "metrics.csv") if row["metric"] != "train/examples_per_second"]
+
+
+def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_a_run_leaves_one_folder_that_explains_it(composed: Compose, capsys: pytest.CaptureFixture[str]) -> None:
+    config = composed("model=cnn", "data=digits", "trainer.max_epochs=2")
+    objective = train(config)
+    folder = last_run(config)
+    assert capsys.readouterr().out.strip().splitlines()[-1] == str(folder)
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "checkpoints", "config.yaml", "metrics.csv", "overrides.yaml", "run.json",
+    ]  # fmt: skip
+    assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
+    found = record(folder)
+    assert found["status"] == "done" and found["error"] is None and found["id"] == folder.name
+    assert found["parameters"] == 128_490 and found["world_size"] == 1 and found["device"] == "cpu"
+    assert found["metrics"]["test/accuracy"] > 0.9 and found["examples_per_second"] > 0
+    assert found["objective"] == {"metric": "val/loss", "mode": "min", "value": objective}
+    assert set(found["data"]) == {"train", "test"} and found["seconds"] > 0
+    assert found["started"] <= found["ended"] and found["versions"]["torch"] == torch.__version__
+    assert OmegaConf.load(folder / "overrides.yaml")[-1] == "trainer.max_epochs=2"
+    assert load_config(folder).callbacks.best.dirpath == f"{folder}/checkpoints"
+    with open(folder / "metrics.csv") as file:
+        names = {row["metric"] for row in csv.DictReader(file)}
+    assert {"train/loss", "train/accuracy", "train/lr", "val/loss", "val/accuracy", "val/f1", "test/accuracy"} <= names
+
+
+def test_the_same_seed_gives_the_same_run_and_another_seed_another(composed: Compose) -> None:
+    folders = []
+    for seed in (0, 0, 1):
+        config = composed(*QUICK, f"seed={seed}")
+        train(config)
+        folders.append(last_run(config))
+    a, b, c = folders
+    assert scalars(a) == scalars(b) and same(weights(a), weights(b))
+    assert scalars(a) != scalars(c) and not same(weights(a), weights(c))
+
+
+@pytest.mark.parametrize("callbacks", ["[default]", "[default,ema,early_stopping]"])
+def test_a_run_that_broke_goes_on_as_if_it_had_not(
+    composed: Compose, monkeypatch: pytest.MonkeyPatch, callbacks: str
+) -> None:
+    options = [*QUICK, f"callbacks={callbacks}", "data.augment.flip=true", "data.augment.crop_padding=1"]
+    config = composed(*options)
+    train(config)
+    whole = last_run(config)
+
+    def break_in_the_second_epoch(self: Classification, *_: Any) -> None:
+        if self.trainer.global_step == 55:
+            raise RuntimeError("the power went off")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Classification, "on_train_batch_start", break_in_the_second_epoch)
+        with pytest.raises(RuntimeError, match="the power went off"):
+            train(composed(*options))
+    broken = last_run(config)
+    assert record(broken)["status"] == "failed" and "the power went off" in record(broken)["error"]["traceback"]
+    assert not same(weights(broken), weights(whole))
+
+    train(composed(f"resume={broken.name}"))
+    assert last_run(config) in (broken, whole) and len(list(broken.parent.iterdir())) == 2
+    assert record(broken)["status"] == "done" and record(broken)["error"] is None
+    assert same(weights(broken), weights(whole)) and same(weights(broken, "best"), weights(whole, "best"))
+    assert scalars(broken) == scalars(whole)
+    assert record(broken)["metrics"]["test/loss"] == record(whole)["metrics"]["test/loss"]
+
+
+def test_the_last_run_can_be_made_longer(composed: Compose) -> None:
+    config = composed(*QUICK)
+    train(config)
+    train(composed("resume=last", "trainer.max_epochs=4"))
+    folder = last_run(config)
+    assert len(list(folder.parent.iterdir())) == 1
+    assert record(folder)["epoch"] == 4 and load_config(folder).trainer.max_epochs == 4
+    with pytest.raises(ValueError, match="model is a group and stays as it was"):
+        train(composed("resume=last", "model=lenet"))
+
+
+def test_ema_weights_are_what_is_tested(composed: Compose) -> None:
+    config = composed(*QUICK, "callbacks=[default,ema]", "callbacks.ema.multi_avg_fn.decay=0.0")
+    train(config)
+    plain = composed(*QUICK)
+    averaged = last_run(config)
+    train(plain)
+    newest = last_run(plain)
+    assert scalars(averaged) == scalars(newest)  # an average that forgets at once is the weights themselves
+    config = composed(*QUICK, "callbacks=[default,ema]", "callbacks.ema.multi_avg_fn.decay=0.9")
+    train(config)
+    assert not same(weights(last_run(config)), weights(newest))
+
+
+def test_overfit_learns_its_few_images_by_heart(composed: Compose) -> None:
+    config = composed("trainer=overfit", "model=cnn", "trainer.max_epochs=40")
+    train(config)
+    losses = [float(row["value"]) for row in scalars(last_run(config)) if row["metric"] == "train/loss"]
+    assert losses[-1] < 0.1 < losses[0]
+
+
+def test_debug_runs_one_batch_and_leaves_no_checkpoint(composed: Compose) -> None:
+    config = composed("trainer=debug")
+    train(config)
+    folder = last_run(config)
+    assert record(folder)["status"] == "done" and record(folder)["step"] == 1
+    assert not (folder / "checkpoints").exists()
+
+
+def test_profile_leaves_a_table_of_operators(composed: Compose) -> None:
+    config = composed("trainer=profile", *QUICK[:2])
+    train(config)
+    assert "aten::" in (last_run(config) / "profile" / "fit-operators.txt").read_text()
+
+
+@pytest.mark.parametrize(("signum", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_a_run_as_interrupted(tmp_path: Path, signum: int, code: int) -> None:
+    options = [f"output_root={tmp_path}", "logger=csv", "trainer.max_epochs=10000", "threads=1"]
+    process = subprocess.Popen(
+        [sys.executable, "train.py", *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    os.kill(process.pid, signum)
+    out, err = process.communicate(timeout=60)
+    (folder,) = tmp_path.iterdir()
+    assert process.returncode == code
+    assert record(folder)["status"] == "interrupted" and record(folder)["ended"]
+    assert out.strip().splitlines()[-1] == str(folder)
+    assert err.strip().splitlines() == [
+        f"stopped by {signal.Signals(signum).name}; go on with: python train.py resume={folder.name}"
+    ]
