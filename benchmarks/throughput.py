@@ -1,5 +1,6 @@
 """examples per second of train.py, with metrics, CSV, W&B, bar and checkpoints on, against a bare PyTorch loop"""
 
+import contextlib
 import json
 import os
 import pty
@@ -58,5 +59,7 @@ def litmus(scratch: Path, steps: int, overrides: list[str]) -> float:
 
 
 def drain(descriptor: int) -> None:
-    while os.read(descriptor, 65536):
-        pass
+    """Reads what the bar draws, until the terminal is closed."""
+    with contextlib.suppress(OSError):
+        while os.read(descriptor, 65536):
+            pass

@@ -85,7 +85,8 @@ def test_a_terminal_gets_a_bar_and_a_log_file_gets_lines(tmp_path: Path) -> None
     command = [sys.executable, "train.py", *options]
     lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert "\r" not in lines.stdout + lines.stderr and lines.stderr == ""
-    first, second, folder = lines.stdout.splitlines()
+    size, first, second, tested, folder = lines.stdout.splitlines()
+    assert size == "Classification: 128,490 parameters on cpu" and "test/accuracy" in tested
     assert first.startswith("epoch 1/2") and second.startswith("epoch 2/2") and "val/accuracy" in second
     assert Path(folder).parent == tmp_path
 

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -54,7 +55,7 @@ def test_a_run_leaves_one_folder_that_explains_it(composed: Compose, capsys: pyt
     folder = last_run(config)
     assert capsys.readouterr().out.strip().splitlines()[-1] == str(folder)
     assert sorted(path.name for path in folder.iterdir()) == [
-        "checkpoints", "config.yaml", "metrics.csv", "overrides.yaml", "run.json",
+        "checkpoints", "config.yaml", "figures", "metrics.csv", "overrides.yaml", "report.html", "run.json",
     ]  # fmt: skip
     assert sorted(path.name for path in (folder / "checkpoints").iterdir()) == ["best.ckpt", "last.ckpt"]
     found = record(folder)
@@ -66,6 +67,9 @@ def test_a_run_leaves_one_folder_that_explains_it(composed: Compose, capsys: pyt
     assert found["started"] <= found["ended"] and found["versions"]["torch"] == torch.__version__
     assert OmegaConf.load(folder / "overrides.yaml")[-1] == "trainer.max_epochs=2"
     assert load_config(folder).callbacks.best.dirpath == f"{folder}/checkpoints"
+    page = (folder / "report.html").read_text()
+    assert page.count("<svg") == 3 and "test/accuracy" in page
+    assert not re.search(r"(src|href|url)\W{1,3}https?:", page)  # it needs no network
     with open(folder / "metrics.csv") as file:
         names = {row["metric"] for row in csv.DictReader(file)}
     assert {"train/loss", "train/accuracy", "train/lr", "val/loss", "val/accuracy", "val/f1", "test/accuracy"} <= names

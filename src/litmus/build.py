@@ -28,7 +28,7 @@ def build(run: Run) -> tuple[Any, Any, Any]:
     data, module = build_data(config), build_module(config)
     callbacks = [_instantiate(config.callbacks, name, "callbacks") for name in config.callbacks]
     loggers = [_instantiate(config.logger, name, "logger") for name in config.logger]
-    trainer = _instantiate(config, "trainer", callbacks=[*callbacks, Record(run)], logger=loggers)
+    trainer = _instantiate(config, "trainer", callbacks=[Record(run), *callbacks], logger=loggers)
     return data, module, trainer
 
 

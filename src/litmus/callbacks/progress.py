@@ -34,6 +34,11 @@ class Progress(ProgressBar):
     def enable(self) -> None:
         self.enabled = True
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.enabled:
+            parameters = sum(parameter.numel() for parameter in pl_module.parameters())
+            print(f"{type(pl_module).__name__}: {parameters:,} parameters on {pl_module.device}", flush=True)
+
     def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
         self._end_epoch(trainer)
         epochs = f"/{trainer.max_epochs}" if trainer.max_epochs and trainer.max_epochs > 0 else ""
@@ -61,6 +66,10 @@ class Progress(ProgressBar):
 
     def on_train_end(self, trainer: Trainer, *_: Any) -> None:
         self._end_epoch(trainer)
+
+    def on_test_end(self, trainer: Trainer, *_: Any) -> None:
+        if self.enabled:
+            print("  ".join(f"{name} {value:.4f}" for name, value in trainer.callback_metrics.items()), flush=True)
 
     def on_exception(self, *_: Any) -> None:
         self._close_bar()

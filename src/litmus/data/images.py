@@ -143,6 +143,11 @@ class ImageData(LightningDataModule):
         self.mean, self.std = self.mean.to(images.device), self.std.to(images.device)
         return images.float().sub_(self.mean).div_(self.std).permute(0, 3, 1, 2)
 
+    def picture(self, image: Tensor) -> NDArray[np.uint8]:
+        """The bytes [height, width, channels] behind one normalised image."""
+        pixels = image.permute(1, 2, 0) * self.std.to(image.device) + self.mean.to(image.device)
+        return pixels.round().clamp(0, 255).to(torch.uint8).cpu().numpy()
+
     def _load(self, split: str) -> tuple[Tensor, Tensor]:
         """The arrays as tensors where the batches will be cut from them, after a look at what they hold."""
         images, labels = self.source.load(self.root, split)

@@ -80,9 +80,13 @@ class Classification(LightningModule):
     def on_validation_epoch_end(self) -> None:
         self._log_scores("val")
 
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
         logits, labels = self._score("test", batch)
         self.confusion.update(logits, labels)
+        return logits
+
+    def on_test_start(self) -> None:
+        self.confusion.reset()
 
     def on_test_epoch_end(self) -> None:
         self._log_scores("test")

@@ -1,0 +1,122 @@
+"""Figures of a run and the page that shows them: one file, no network."""
+
+import html
+import io
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from litmus.folder import read_record
+from litmus.loggers.csv import read_metrics
+
+MOST_NAMED = 20  # classes, above which a confusion matrix has no names and numbers
+
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+:root {{ color-scheme: light dark }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+figure {{ margin: 1rem 0; padding: 1rem; background: #fff; border-radius: .5rem; overflow-x: auto }}
+figure svg {{ max-width: 100%; height: auto }}
+table {{ border-collapse: collapse }} td, th {{ padding: .2rem 1rem .2rem 0; text-align: left }}
+pre {{ overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere }}
+</style>
+<h1>{title}</h1>
+<p>{summary}</p>
+<table>{rows}</table>
+{figures}
+<h2>Run it again</h2>
+<pre>{command}</pre>
+<h2>Record</h2>
+<details><summary>run.json</summary><pre>{record}</pre></details>
+</html>
+"""
+
+
+def learning_curves(path: Path) -> Figure | None:
+    """Loss and scores over steps, train beside val; None if nothing was logged."""
+    curves: dict[str, dict[str, list[tuple[int, float]]]] = defaultdict(lambda: defaultdict(list))
+    for row in read_metrics(path):
+        stage, _, name = row["metric"].partition("/")
+        if stage in ("train", "val") and name in ("loss", "accuracy"):
+            curves[name][stage].append((int(row["step"]), float(row["value"])))
+    if not curves:
+        return None
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    for axes, (name, stages) in zip(np.atleast_1d(figure.subplots(1, len(curves))), curves.items(), strict=True):
+        for stage, points in sorted(stages.items()):
+            axes.plot(*zip(*points, strict=True), label=stage, marker="o", markersize=2.5, linewidth=1.2)
+        axes.set(xlabel="step", title=name)
+        axes.legend()
+        axes.grid(alpha=0.3)
+    return figure
+
+
+def confusion_matrix(counts: NDArray[np.int64], classes: Sequence[str]) -> Figure:
+    """Shares of each true class (a row) by predicted class; the numbers are counts."""
+    figure = Figure(figsize=(6.4, 5.6), layout="constrained")
+    axes = figure.subplots()
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure.colorbar(axes.imshow(shares, cmap="Blues", vmin=0, vmax=1), label="share of the true class")
+    axes.set(xlabel="predicted", ylabel="true")
+    if len(classes) <= MOST_NAMED:
+        axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
+        axes.set_yticks(range(len(classes)), classes)
+        for (row, column), count in np.ndenumerate(counts):
+            color = "white" if shares[row, column] > 0.5 else "black"
+            axes.text(column, row, str(count) if count else "", ha="center", va="center", color=color, fontsize=8)
+    return figure
+
+
+def mistakes(pictures: Sequence[NDArray[np.uint8]], titles: Sequence[str]) -> Figure | None:
+    """A grid of images [height, width, channels]; None if there are none."""
+    if not pictures:
+        return None
+    columns = 6
+    rows = -(-len(pictures) // columns)
+    figure = Figure(figsize=(9, 1.9 * rows), layout="constrained")
+    for axes in figure.subplots(rows, columns, squeeze=False).flat:
+        axes.axis("off")
+    for axes, picture, title in zip(figure.axes, pictures, titles, strict=False):
+        axes.imshow(picture.squeeze(), cmap="gray", vmin=0, vmax=255)
+        axes.set_title(title, fontsize=8)
+    return figure
+
+
+def write_page(folder: Path, figures: Mapping[str, Figure]) -> None:
+    """figures/*.svg and report.html in the run's folder."""
+    (folder / "figures").mkdir(exist_ok=True)
+    parts = []
+    for title, figure in figures.items():
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
+        svg = buffer.getvalue()
+        (folder / "figures" / f"{title.replace(' ', '_')}.svg").write_text(svg)
+        parts.append(f"<h2>{title.capitalize()}</h2>\n<figure>{svg[svg.index('<svg') :]}</figure>")
+    record = read_record(folder)
+    partial = folder / "report.html.tmp"
+    partial.write_text(page(record, "\n".join(parts)))
+    partial.replace(folder / "report.html")
+
+
+def page(record: Mapping[str, Any], figures: str) -> str:
+    """The HTML of a record and its figures."""
+    metrics = {name: value for name, value in record["metrics"].items() if name.startswith(("val/", "test/"))}
+    rows = "".join(f"<tr><th>{html.escape(name)}</th><td>{value:.4f}</td></tr>" for name, value in metrics.items())
+    git = record.get("git") or {}
+    summary = f"seed {record['seed']}, {record['parameters']:,} parameters, {record['hardware']['cpu']}"
+    return PAGE.format(
+        title=html.escape(record["id"]),
+        summary=html.escape(f"{summary}, {record['device']}, commit {git.get('commit', 'none')[:12]}"),
+        rows=rows,
+        figures=figures,
+        command=html.escape(record["command"]),
+        record=html.escape(json.dumps({**record, "git": {**git, "patch": "..."}}, indent=2)),
+    )
