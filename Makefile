@@ -1,6 +1,6 @@
-# A verb a target. TORCH is what pip installs first: TORCH="torch==2.13.0+cpu" or TORCH="torch --index-url URL" choose a build.
+# A verb a target. TORCH is what pip installs first: TORCH="torch==2.13.0" or TORCH="torch --index-url URL" choose a build.
 PYTHON ?= python3
-TORCH ?= torch
+TORCH ?=
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -15,7 +15,7 @@ setup: $(VENV)/ready ## Make .venv with everything; TORCH=... chooses a build of
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade $(TORCH)
+	$(if $(TORCH),$(BIN)/pip install --quiet $(TORCH))
 	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@
 

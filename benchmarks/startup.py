@@ -27,6 +27,8 @@ def measure(scratch: Path) -> Iterator[str]:
 
 def cpu_seconds(arguments: list[str]) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True)
+    done = subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True)
+    if arguments[0] != "-c" and not done.stdout:
+        raise RuntimeError(f"{arguments} answered nothing")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)

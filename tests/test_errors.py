@@ -14,7 +14,7 @@ CASES = [
     ("trainer.max_epoch=3", "trainer.max_epoch is not a key: did you mean max_epochs?"),
     ("+model.chanels=[8]", "model.chanels is not known to litmus.models.cnn.CNN: did you mean channels?"),
     ("seed=abc", "seed: Value 'abc' of type 'str' could not be converted to Integer"),
-    ("seed=-1", "seed=-1 is below 0: give 0 or more"),
+    ("seed=-1", "seed=-1 is not from 0 to 4294967295"),
     ("trainer.max_epochs=many", "trainer.max_epochs=many is of the wrong type: pytorch_lightning.Trainer takes"),
     ("optimizer.lr=fast", "optimizer.lr=fast is of the wrong type: torch.optim.AdamW takes"),
     ("data.batch_size=4000", "data.batch_size=4000 is larger than the training set, which has 1293 examples"),
@@ -26,6 +26,13 @@ CASES = [
     ("resume=nothing", "there are no runs in"),
     ("trainer=gpu", "trainer.accelerator=gpu, and torch finds no GPU here"),
     ("trainer.max_epochs=-1", "the schedule needs an end: give trainer.max_epochs or trainer.max_steps"),
+    ("model.channels=[32,x]", "model.channels=[32, 'x'] is of the wrong type"),
+    ("optimizer.betas=[0.9]", "optimizer.betas=[0.9] is of the wrong type"),
+    ("model.dropout=2.0", "task.net: dropout probability has to be between 0 and 1, but got 2.0"),
+    ("schedule.warmup=500.0", "schedule.warmup=500.0 is not a share of the run's steps"),
+    ("seed=99999999999", "seed=99999999999 is not from 0 to 4294967295"),
+    ("optimizer.lr=-1", "optimizer: Invalid learning rate: -1"),
+    ("data=mnist data.root=/proc/nowhere", "MNIST is not in /proc/nowhere"),
     ("model._target_=os.system", "model._target_=os.system is not trusted"),
 ]
 
@@ -39,6 +46,17 @@ def test_one_sentence_and_exit_code_1(
     assert len(errors) == 1 and errors[0].startswith(f"error: {sentence}"), errors
     for path in tmp_path.glob("outputs/*/run.json"):  # a run that was begun is closed
         assert json.loads(path.read_text())["status"] == "failed"
+
+
+def test_an_unreadable_checkpoint_is_one_sentence(
+    command_line: CommandLine, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert command_line("logger=csv", "trainer.max_epochs=1") == 0
+    (path,) = tmp_path.glob("outputs/*/checkpoints/last.ckpt")
+    path.write_bytes(path.read_bytes()[:1000])
+    capsys.readouterr()
+    assert command_line("resume=last") == 1
+    assert capsys.readouterr().err.startswith(f"error: the checkpoint {path} can't be read, it is damaged")
 
 
 def test_a_fault_of_the_program_shows_its_cause_first_and_its_traceback(

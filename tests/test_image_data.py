@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from PIL import Image
 from test_data_files import write_cifar, write_idx
 
+from litmus.data.image_folder import read_image
 from litmus.data.images import ImageData
 
 FAKES: dict[str, Callable[[Path], object]] = {
@@ -169,6 +170,25 @@ def test_images_are_decoded_once_and_again_when_a_file_changes(
     Image.new("RGB", (64, 64), (9, 9, 9)).save(tmp_path / "cat" / "new.png")
     again = set_up(config)
     assert again.fingerprints != data.fingerprints
+
+
+def test_a_new_class_does_not_shift_the_labels_in_the_cache(
+    composed: Callable[..., DictConfig], tmp_path: Path
+) -> None:
+    FAKES["image_folder"](tmp_path)
+    overrides = ("data=image_folder", f"data.root={tmp_path}", f"data_root={tmp_path}", "data.batch_size=2")
+    data = set_up(composed(*overrides))
+    assert data.train_set is not None and data.train_set.labels.unique().tolist() == [0, 1]
+    (tmp_path / "bird").mkdir()
+    data = set_up(composed(*overrides))
+    assert data.classes == ["bird", "cat", "dog"]
+    assert data.train_set is not None and data.train_set.labels.unique().tolist() == [1, 2]
+
+
+def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16).reshape(8, 8)
+    Image.fromarray(ramp).save(tmp_path / "deep.png")
+    assert np.abs(read_image(tmp_path / "deep.png", (1, 8, 8))[..., 0].astype(int) - ramp // 257).max() == 0
 
 
 def test_a_broken_image_is_named_and_skipped_or_refused(

@@ -27,10 +27,10 @@ def steps(path: Path) -> list[int]:
 
 def test_a_resumed_file_has_every_step_once(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
-    first = MetricsFile(str(path))
+    first = MetricsFile(path)
     for step in (10, 20, 30):
         first.log_metrics({"train/loss": 1 / step, "epoch": 0}, step)
-    again = MetricsFile(str(path))  # from a checkpoint at step 20
+    again = MetricsFile(path)  # from a checkpoint at step 20
     again.log_metrics({"train/loss": 0.5, "epoch": 1}, 30)
     again.log_metrics({"train/loss": 0.25, "val/loss": 0.1, "epoch": 1}, 40)
     assert steps(path) == [10, 20, 30, 40, 40]
@@ -39,16 +39,16 @@ def test_a_resumed_file_has_every_step_once(tmp_path: Path) -> None:
 
 def test_a_row_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "metrics.csv"
-    MetricsFile(str(path)).log_metrics({"train/loss": 0.5}, 10)
+    MetricsFile(path).log_metrics({"train/loss": 0.5}, 10)
     with open(path, "a") as file:
         file.write("20,0,train/lo")
     assert steps(path) == [10]
-    MetricsFile(str(path)).log_metrics({"train/loss": 0.4}, 20)
+    MetricsFile(path).log_metrics({"train/loss": 0.4}, 20)
     assert steps(path) == [10, 20]
 
 
 def test_without_a_key_wandb_is_offline_and_in_the_run_folder(composed: Callable[..., DictConfig]) -> None:
-    config = composed("logger=[csv,wandb]", "trainer.max_epochs=1", "model.channels=[8]")
+    config = composed("logger=wandb", "trainer.max_epochs=1", "model.channels=[8]")
     train(config)
     (folder,) = Path(config.output_root).iterdir()
     (offline,) = folder.glob("wandb/offline-run-*")

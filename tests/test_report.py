@@ -9,7 +9,7 @@ from litmus.report import MOST_NAMED, confusion_matrix, learning_curves, mistake
 
 
 def test_curves_show_train_beside_val(tmp_path: Path) -> None:
-    logger = MetricsFile(str(tmp_path / "metrics.csv"))
+    logger = MetricsFile(tmp_path / "metrics.csv")
     for step in (1, 2, 3):
         logger.log_metrics({"train/loss": 1 / step, "val/loss": 2 / step, "train/lr": 0.1}, step)
     figure = learning_curves(tmp_path / "metrics.csv")

@@ -1,5 +1,7 @@
 """Schedules: the factors at the points that define them."""
 
+from typing import Any
+
 import pytest
 
 from litmus.schedules import Constant, Cosine, MultiStep, OneCycle
@@ -31,6 +33,12 @@ def test_one_cycle_climbs_to_its_peak_and_falls_to_its_end() -> None:
     assert schedule(0, 1000) == pytest.approx(0.04)
     assert schedule(300, 1000) == 1.0
     assert schedule(1000, 1000) == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize("wrong", [{"warmup": 500.0}, {"milestones": [50.0, 75.0]}])
+def test_steps_and_epochs_are_not_taken_for_shares(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="is not a share of the run's steps"):
+        MultiStep(**{"warmup": 0.0, "milestones": [0.5], "gamma": 0.1, **wrong})
 
 
 def test_a_schedule_keeps_its_shape_in_a_longer_run() -> None:

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -122,8 +123,72 @@ def test_the_last_run_can_be_made_longer(composed: Compose) -> None:
     folder = last_run(config)
     assert len(list(folder.parent.iterdir())) == 1
     assert record(folder)["epoch"] == 4 and load_config(folder).trainer.max_epochs == 4
-    with pytest.raises(ValueError, match="model is a group and stays as it was"):
+    with pytest.raises(ValueError, match="model=lenet can't change in a run that goes on"):
         train(composed("resume=last", "model=lenet"))
+
+
+def test_a_refused_change_leaves_a_finished_run_as_it_was(composed: Compose) -> None:
+    config = composed(*QUICK)
+    train(config)
+    folder = last_run(config)
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(ValueError, match=r"model.hidden=64 can't change in a run that goes on"):
+        train(composed("resume=last", "model.hidden=64"))
+    with pytest.raises(ValueError, match=r"trainer.max_epochs=many is of the wrong type"):
+        train(composed("resume=last", "trainer.max_epochs=many"))
+    assert (folder / "config.yaml").read_bytes() == before[folder / "config.yaml"]
+    assert (folder / "checkpoints" / "best.ckpt").read_bytes() == before[folder / "checkpoints" / "best.ckpt"]
+    train(composed("resume=last"))
+    assert record(folder)["status"] == "done" and len(record(folder)["resumed"]) == 2
+
+
+def test_a_moved_run_keeps_its_best_checkpoint(composed: Compose, tmp_path: Path) -> None:
+    config = composed(*QUICK)
+    train(config)
+    moved = Path(shutil.move(last_run(config), tmp_path / "moved"))
+    best = weights(moved, "best")
+    value = record(moved)["objective"]["value"]
+    train(composed(f"resume={moved}", "trainer.max_epochs=4", "trainer.limit_train_batches=1"))
+    assert record(moved)["epoch"] == 4 and record(moved)["objective"]["value"] <= value
+    assert record(moved)["objective"]["value"] < value or same(weights(moved, "best"), best)
+
+
+def test_with_accumulated_gradients_every_example_is_counted_once(composed: Compose) -> None:
+    config = composed(
+        *QUICK[:2], "trainer.max_epochs=1", "trainer.accumulate_grad_batches=2", "trainer.log_every_n_steps=5"
+    )
+    counted: list[int] = []
+    original = Classification._log_sums
+
+    def counting(self: Classification) -> None:
+        counted.append(self.seen)
+        original(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Classification, "_log_sums", counting)
+        train(config)
+    assert counted == [320, 320, 320, 320, 0]  # 10 batches of 32 for 5 steps
+
+
+def test_without_a_validation_the_last_checkpoint_is_tested(composed: Compose) -> None:
+    config = composed(*QUICK[:2], "trainer.max_steps=10")
+    assert train(config) is None
+    assert record(last_run(config))["metrics"]["test/accuracy"] > 0
+
+
+def test_two_processes_test_every_example_once_and_leave_one_run(tmp_path: Path) -> None:
+    options = ["trainer=cpu", "trainer.max_epochs=1", "logger=csv", "threads=1"]
+    metrics = []
+    for devices in (1, 2):
+        root = tmp_path / str(devices)
+        command = [sys.executable, "train.py", *options, f"trainer.devices={devices}", f"output_root={root}"]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=300)
+        (folder,) = root.iterdir()
+        assert record(folder)["status"] == "done" and record(folder)["world_size"] == devices
+        confusion = (folder / "figures" / "confusion_matrix.svg").read_text()
+        assert confusion.count("<!-- 3") >= 1  # counts of 30 to 37 examples a class, as svg comments
+        metrics.append(record(folder)["metrics"])
+    assert metrics[0]["test/accuracy"] == pytest.approx(metrics[1]["test/accuracy"], abs=0.1)
 
 
 def test_ema_weights_are_what_is_tested(composed: Compose) -> None:
@@ -176,5 +241,6 @@ def test_a_signal_ends_a_run_as_interrupted(tmp_path: Path, signum: int, code: i
     assert record(folder)["status"] == "interrupted" and record(folder)["ended"]
     assert out.strip().splitlines()[-1] == str(folder)
     assert err.strip().splitlines() == [
-        f"stopped by {signal.Signals(signum).name}; go on with: python train.py resume={folder.name}"
+        f"stopped by {signal.Signals(signum).name}; go on with: python train.py resume={folder.name} "
+        f"output_root={tmp_path}"
     ]

@@ -1,5 +1,6 @@
 """From configuration to objects: data, module and trainer of a run."""
 
+import logging
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -16,10 +17,11 @@ def build(run: Run) -> tuple[Any, Any, Any]:
     from pytorch_lightning import seed_everything
 
     from litmus.callbacks.record import Record
+    from litmus.loggers.csv import MetricsFile
 
-    silence_needless_warnings()
+    quieten_lightning()
     config = run.config
-    _check_devices(config.trainer)
+    _check_devices(config)
     seed_everything(config.seed, verbose=False)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -28,7 +30,9 @@ def build(run: Run) -> tuple[Any, Any, Any]:
     data, module = build_data(config), build_module(config)
     callbacks = [_instantiate(config.callbacks, name, "callbacks") for name in config.callbacks]
     loggers = [_instantiate(config.logger, name, "logger") for name in config.logger]
-    trainer = _instantiate(config, "trainer", callbacks=[Record(run), *callbacks], logger=loggers)
+    always = MetricsFile(run.folder / "metrics.csv")
+    trainer = _instantiate(config, "trainer", callbacks=[Record(run), *callbacks], logger=[always, *loggers])
+    run.save_config()
     return data, module, trainer
 
 
@@ -54,18 +58,27 @@ def _instantiate(config: DictConfig, name: str, group: str = "", **more: Any) ->
     return hydra.utils.instantiate(config[name], **more, _convert_="all")
 
 
-def _check_devices(trainer: DictConfig) -> None:
+def _check_devices(config: DictConfig) -> None:
     """What Lightning would find out late, or not at all."""
     import torch
 
+    trainer, precision = config.trainer, str(config.trainer.precision)
     has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
+    if config.threads is not None and config.threads < 1:
+        raise ValueError(f"threads={config.threads} is not at least 1; null leaves it to torch")
     if trainer.accelerator == "gpu" and not has_gpu:
         raise ValueError("trainer.accelerator=gpu, and torch finds no GPU here: trainer=cpu or trainer=default does")
     on_cpu = trainer.accelerator == "cpu" or not has_gpu
-    if on_cpu and str(trainer.precision).startswith("bf16") and not has_bf16_units(torch.cpu.get_capabilities()):
+    half = precision.startswith("bf16") or precision in ("16", "16-mixed")  # on a CPU the latter is bf16, too
+    if on_cpu and half and not has_bf16_units(torch.cpu.get_capabilities()):
         raise ValueError(
-            f"trainer.precision={trainer.precision} is 10 to 50 times slower than 32-true on this CPU, which has no "
-            "bf16 units: take trainer.precision=32-true, or a GPU"
+            f"trainer.precision={precision} is 10 to 50 times slower than 32-true on this CPU, which has no bf16 "
+            "units: take trainer.precision=32-true, or a GPU"
+        )
+    if not on_cpu and precision in ("16", "16-mixed") and trainer.gradient_clip_val and config.optimizer.fused:
+        raise ValueError(
+            f"trainer.precision={precision} and trainer.gradient_clip_val can't be had with a fused optimizer: add "
+            "optimizer.fused=false, or take trainer.precision=bf16-mixed"
         )
 
 
@@ -76,8 +89,10 @@ def has_bf16_units(capabilities: Mapping[str, Any]) -> bool:
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
-def silence_needless_warnings() -> None:
-    """Those that no user can do anything about."""
+def quieten_lightning() -> None:
+    """Leaves out its chatter about devices, and warnings that no user can do anything about."""
+    for chatty in ("utilities.rank_zero", "trainer.connectors.signal_connector"):
+        logging.getLogger(f"pytorch_lightning.{chatty}").setLevel(logging.WARNING)
     for message in (
         ".*LeafSpec.*",  # Lightning's use of torch, nothing to do with the user
         ".*smaller than the logging interval.*",  # the end of an epoch is always logged

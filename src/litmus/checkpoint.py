@@ -26,7 +26,22 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     def load_checkpoint(
         self, path: str | Path, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        return read_checkpoint(Path(path))
+        return _moved_to(Path(path).parent, read_checkpoint(Path(path)))
+
+
+def _moved_to(folder: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """Has Lightning's bookkeeping of the best checkpoint follow a run folder that was moved."""
+
+    def here(path: str) -> str:
+        return str(folder / Path(path).name) if path else path
+
+    for state in checkpoint.get("callbacks", {}).values():
+        if "best_model_path" in state:
+            state["dirpath"] = str(folder)
+            state["best_k_models"] = {here(path): score for path, score in state["best_k_models"].items()}
+            for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
+                state[key] = here(state[key])
+    return checkpoint
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

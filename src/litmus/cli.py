@@ -91,3 +91,7 @@ def show_run(options: argparse.Namespace) -> None:
     if record.get("git"):
         record["git"].pop("patch", None)
     print(json.dumps({**record, "folder": str(folder)}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -34,7 +34,8 @@ def command(hydra_main: Callable[[Job], Callable[[], None]], job: Job) -> None:
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(help_text())
         return
-    everything = os.environ.get(EVERYTHING) == "1"
+    asked = os.environ.get(EVERYTHING, "0")
+    everything = asked == "1"
     os.environ[EVERYTHING] = "1"  # for Hydra to let exceptions through to here
     failed = False
 
@@ -42,11 +43,14 @@ def command(hydra_main: Callable[[Job], Callable[[], None]], job: Job) -> None:
     def reported(config: DictConfig) -> float | None:
         nonlocal failed
         try:
+            os.environ[EVERYTHING] = asked  # as the other ranks of a run inherit it
             return job(config)
         except Exception as error:
             failed = True
             say(error, everything)
             return None
+        finally:
+            os.environ[EVERYTHING] = "1"
 
     try:
         hydra_main(reported)()
@@ -56,6 +60,8 @@ def command(hydra_main: Callable[[Job], Callable[[], None]], job: Job) -> None:
     except Exception as error:
         failed = True
         say(error, everything)
+    finally:
+        os.environ[EVERYTHING] = asked
     sys.exit(1 if failed else 0)
 
 

@@ -30,8 +30,8 @@ class Config:
     optimizer: Any = MISSING
     schedule: Any = MISSING
     trainer: Any = MISSING
-    callbacks: Any = MISSING
-    logger: Any = MISSING
+    callbacks: Any = field(default_factory=dict)  # none is a choice
+    logger: Any = field(default_factory=dict)
     objective: Objective = field(default_factory=Objective)
     name: str = MISSING
     tags: list[str] = MISSING

@@ -5,7 +5,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.errors import ConfigCompositionException, HydraException, InstantiationException, MissingConfigException
 from omegaconf import DictConfig
 from omegaconf.errors import (
     ConfigAttributeError,
@@ -53,6 +53,11 @@ def explain(error: BaseException) -> str | None:
         return f"{cause.full_key}: {_first_line(cause)}" if cause.full_key else _first_line(cause)
     if isinstance(cause, HydraException):
         return _first_line(cause)
+    if isinstance(error, InstantiationException) and isinstance(cause, ValueError | ModuleNotFoundError):
+        where = re.search(r"full_key: (\S+)", str(error))  # a value that torch refuses, or an extra that is missing
+        return f"{where[1]}: {_first_line(cause)}" if where and not _raised_by_us(cause) else _first_line(cause)
+    if isinstance(cause, OSError) and cause.filename is not None:
+        return f"{cause.filename}: {cause.strerror}"
     if isinstance(cause, ValueError | FileNotFoundError) and _raised_by_us(cause):
         return _first_line(cause)
     if type(cause).__name__ == "MisconfigurationException":  # Lightning's word for a mistake in the Trainer's arguments

@@ -24,7 +24,7 @@ def find_run(name: str, root: Path) -> Path:
         return Path(name).absolute()
     folders = list_runs(root)
     if not folders:
-        raise ValueError(f"there are no runs in {root.absolute()}: give output_root=DIR if they are elsewhere")
+        raise ValueError(f"there are no runs in {root.absolute()}: elsewhere is output_root=DIR, or litmus --root DIR")
     if name == "last":
         return folders[-1]
     by_id = {folder.name: folder for folder in folders}
@@ -51,8 +51,14 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 def load_config(folder: Path) -> DictConfig:
     """The run's own configuration, resolved, wherever the folder stands now."""
-    config = OmegaConf.load(folder / "config.yaml")
-    assert isinstance(config, DictConfig)
+    plain = OmegaConf.load(folder / "config.yaml")
+    assert isinstance(plain, DictConfig)
+    return place_config(plain, folder)
+
+
+def place_config(plain: DictConfig, folder: Path) -> DictConfig:
+    """A copy of a run's configuration in which `${run_dir}` is the folder."""
+    config = plain.copy()
     config.run_dir = str(folder)
     OmegaConf.resolve(config)
     return config

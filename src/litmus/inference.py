@@ -8,7 +8,7 @@ import torch
 from omegaconf import DictConfig
 from pytorch_lightning import Trainer
 
-from litmus.build import build_data, build_module, silence_needless_warnings
+from litmus.build import build_data, build_module, quieten_lightning
 from litmus.checkpoint import read_checkpoint
 from litmus.data.image_folder import read_image
 from litmus.folder import apply_overrides, load_config
@@ -48,7 +48,7 @@ def predict(folder: Path, files: Sequence[Path]) -> Iterator[tuple[Path, str, fl
     module, data = load_module(config, folder).eval(), build_data(config)
     for start in range(0, len(files), BATCH):
         batch = files[start : start + BATCH]
-        images = torch.stack([torch.from_numpy(_read(path, data.image_shape)) for path in batch])
+        images = torch.stack([torch.from_numpy(read_image(path, data.image_shape)) for path in batch])
         with torch.inference_mode():
             probabilities = module(data.normalise(images)).softmax(1)
         for path, row in zip(batch, probabilities, strict=True):
@@ -56,16 +56,10 @@ def predict(folder: Path, files: Sequence[Path]) -> Iterator[tuple[Path, str, fl
 
 
 def load_module(config: DictConfig, folder: Path) -> Any:
-    """The run's module with the weights of its best checkpoint, on the CPU."""
-    silence_needless_warnings()
-    checkpoint = read_checkpoint(folder / "checkpoints" / "best.ckpt")
+    """The run's module with the weights of its best checkpoint, or the last if nothing was validated, on the CPU."""
+    quieten_lightning()
+    best, last = (folder / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
+    checkpoint = read_checkpoint(best if best.exists() else last)
     module = build_module(config)
     module.load_state_dict(checkpoint["state_dict"])
     return module
-
-
-def _read(path: Path, image_shape: Sequence[int]) -> Any:
-    try:
-        return read_image(path, image_shape).copy()
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"{path} can't be read as an image: {error}") from error

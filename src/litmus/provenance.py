@@ -3,12 +3,22 @@
 import importlib.metadata
 import os
 import platform
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+from litmus.config import CONF
+
 PACKAGES = ("litmus", "torch", "pytorch-lightning", "hydra-core", "torchmetrics", "numpy", "transformers", "wandb")
 LONGEST_PATCH = 1_000_000  # characters
+
+
+def origin() -> dict[str, Any]:
+    """What a start of a run is remembered by."""
+    command = shlex.join(["python", *sys.argv])
+    return {"command": command, "git": git_state(), "versions": versions(), "hardware": machine()}
 
 
 def git_state() -> dict[str, Any] | None:
@@ -21,13 +31,14 @@ def git_state() -> dict[str, Any] | None:
         "commit": commit.strip(),
         "dirty": bool(patch or untracked),
         "patch": (patch or "")[:LONGEST_PATCH],
+        "patch_is_whole": len(patch or "") <= LONGEST_PATCH,
         "untracked": untracked,
     }
 
 
 def _git(*arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True)
+        done = subprocess.run(["git", *arguments], cwd=CONF.parent, capture_output=True, text=True, errors="replace")
     except OSError:
         return None
     return done.stdout if done.returncode == 0 else None

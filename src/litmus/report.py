@@ -109,7 +109,7 @@ def write_page(folder: Path, figures: Mapping[str, Figure]) -> None:
 def page(record: Mapping[str, Any], figures: str) -> str:
     """The HTML of a record and its figures."""
     metrics = {name: value for name, value in record["metrics"].items() if name.startswith(("val/", "test/"))}
-    rows = "".join(f"<tr><th>{html.escape(name)}</th><td>{value:.4f}</td></tr>" for name, value in metrics.items())
+    rows = "".join(f"<tr><th>{html.escape(name)}</th><td>{value}</td></tr>" for name, value in metrics.items())
     git = record.get("git") or {}
     summary = f"seed {record['seed']}, {record['parameters']:,} parameters, {record['hardware']['cpu']}"
     return PAGE.format(

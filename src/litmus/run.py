@@ -5,7 +5,6 @@ import json
 import os
 import re
 import secrets
-import shlex
 import signal
 import sys
 import threading
@@ -17,21 +16,24 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from litmus import provenance
-from litmus.folder import apply_overrides, find_run, load_config, read_record
+from litmus.folder import apply_overrides, find_run, place_config, read_record
 
 HEARTBEAT = 15.0  # seconds between two signs of life in run.json
+LARGEST_SEED = 2**32 - 1
 NOT_OF_A_RUN = ("resume", "output_root")  # keys that say which run, and change nothing in it
+MAY_CHANGE = ("trainer.", "callbacks.", "logger.", "data.root=", "threads=", "tags=")  # when a run goes on
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RUN_DIR = "LITMUS_RUN_DIR"  # tells the other ranks of a run which folder is theirs
 
 
 class Stopped(BaseException):
-    """SIGINT or SIGTERM came. Not an Exception, so that nothing on the way swallows it."""
+    """A signal came. Not an Exception, so that nothing on the way swallows it."""
 
-    def __init__(self, signum: int, run_id: str) -> None:
-        super().__init__(f"stopped by {signal.Signals(signum).name}; go on with: python train.py resume={run_id}")
+    def __init__(self, signum: int, remedy: str) -> None:
+        super().__init__(f"stopped by {signal.Signals(signum).name}; go on with: python train.py {remedy}")
         self.exit_code = 128 + signum
 
 
@@ -41,8 +43,12 @@ class Run:
     Only rank 0 writes. The ranks that Lightning starts learn the folder from the environment.
     """
 
-    def __init__(self, folder: Path, record: dict[str, Any], writes: bool = True) -> None:
-        self.folder, self.config, self.record, self.writes = folder, load_config(folder), record, writes
+    def __init__(
+        self, folder: Path, record: dict[str, Any], folder_lock: int | None, plain: DictConfig, overrides: list[str]
+    ) -> None:
+        self.folder, self.record, self.plain, self.overrides = folder, record, plain, overrides
+        self.config = place_config(plain, folder)
+        self.folder_lock = folder_lock  # of the process that writes, and of no other
         self.lock = threading.Lock()
         self.ended = threading.Event()
 
@@ -54,28 +60,34 @@ class Run:
             ValueError: If the configuration is incomplete or there is nothing to resume; no folder is made then.
         """
         if int(os.environ.get("LOCAL_RANK", 0)) > 0 and RUN_DIR in os.environ:
-            return cls(Path(os.environ[RUN_DIR]), {}, writes=False)
+            folder = Path(os.environ[RUN_DIR])
+            return cls(folder, {}, None, *_saved(folder))
         if config.resume is not None:
             return cls._reopen(find_run(config.resume, Path(config.output_root)))
-        if config.seed < 0:
-            raise ValueError(f"seed={config.seed} is below 0: give 0 or more")
+        if not 0 <= config.seed <= LARGEST_SEED:
+            raise ValueError(f"seed={config.seed} is not from 0 to {LARGEST_SEED}")
         plain = _resolve(config)
         folder = _make_folder(Path(config.output_root), config.name)
-        OmegaConf.save(plain, folder / "config.yaml")
-        OmegaConf.save(OmegaConf.create(_overrides()), folder / "overrides.yaml")
-        return cls(folder, {"id": folder.name, "name": config.name, "seed": config.seed, "started": now()})
+        record = {"id": folder.name, "name": config.name, "seed": config.seed, "started": now()}
+        run = cls(folder, record, _lock(folder), plain, _overrides())
+        run.save_config()
+        return run
 
     @classmethod
     def _reopen(cls, folder: Path) -> "Run":
-        """The values on the command line change the run's own; its groups stay as they are."""
-        config, overrides = OmegaConf.load(folder / "config.yaml"), OmegaConf.load(folder / "overrides.yaml")
-        assert isinstance(config, DictConfig)
-        changes = [line for line in _overrides() if line not in overrides and line.split("=")[0] not in NOT_OF_A_RUN]
-        apply_overrides(config, changes)
-        overrides.extend(changes)
-        OmegaConf.save(config, folder / "config.yaml")
-        OmegaConf.save(overrides, folder / "overrides.yaml")
-        return cls(folder, read_record(folder))
+        """The run as it was, with what may change in it taken from the command line."""
+        lock = _lock(folder)
+        try:
+            return cls(folder, read_record(folder), lock, *_changed(folder))
+        except BaseException:
+            os.close(lock)
+            raise
+
+    def save_config(self) -> None:
+        """Once more when everything could be built: what a resumed run was asked to change holds from then on."""
+        if self.folder_lock is not None:
+            OmegaConf.save(self.plain, self.folder / "config.yaml")
+            OmegaConf.save(OmegaConf.create(self.overrides), self.folder / "overrides.yaml")
 
     @property
     def last_checkpoint(self) -> str | None:
@@ -84,8 +96,8 @@ class Run:
 
     @property
     def best_checkpoint(self) -> str | None:
-        """The best one by the objective; None if none was written, as in trainer=debug."""
-        return self._checkpoint("best")
+        """The best one by the objective, the last if nothing was validated; None if none was written."""
+        return self._checkpoint("best") or self._checkpoint("last")
 
     @property
     def objective(self) -> float | None:
@@ -99,7 +111,7 @@ class Run:
 
     def update(self, **facts: Any) -> None:
         """Adds facts to the record, on the disk too."""
-        if self.writes:
+        if self.folder_lock is not None:
             with self.lock:
                 self.record.update(facts, heartbeat=now())
                 partial = self.folder / "run.json.tmp"
@@ -108,42 +120,37 @@ class Run:
 
     def __enter__(self) -> "Run":
         self.start = time.monotonic()
-        self.handlers = {signum: signal.signal(signum, self._stop) for signum in (signal.SIGINT, signal.SIGTERM)}
+        self.seconds_before: float = self.record.get("seconds", 0.0)
+        self.update(status="running", error=None, pid=os.getpid())
+        self.handlers = {signum: signal.signal(signum, self._stop) for signum in SIGNALS if _is_heard(signum)}
         os.environ[RUN_DIR] = str(self.folder)
-        if self.writes:
-            self.folder_lock = _lock(self.folder)
-            self.seconds_before: float = self.record.get("seconds", 0.0)
-            self.update(
-                status="running",
-                error=None,
-                command=shlex.join(["python", *sys.argv]),
-                pid=os.getpid(),
-                git=provenance.git_state(),
-                versions=provenance.versions(),
-                hardware=provenance.machine(),
-            )
+        if self.folder_lock is not None:
+            origin = provenance.origin()
+            first = "command" not in self.record
+            self.update(**origin if first else {"resumed": [*self.record.get("resumed", []), origin]})
             threading.Thread(target=self._beat, daemon=True).start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for signum in self.handlers:
+            signal.signal(signum, signal.SIG_IGN)  # closing must not be cut short
         self.ended.set()
         status = "done" if error is None else "interrupted" if isinstance(error, Stopped) else "failed"
-        try:
-            _close_wandb(failed=error is not None)
-        finally:
-            if self.writes:
-                self.update(status=status, ended=now(), seconds=self._seconds(), error=_describe(error))
-                os.close(self.folder_lock)
-                print(self.folder, flush=True)
-            del os.environ[RUN_DIR]
-            for signum, handler in self.handlers.items():
-                signal.signal(signum, handler)
+        self.update(status=status, ended=now(), seconds=self._seconds(), error=_describe(error))
+        for signum, handler in self.handlers.items():
+            signal.signal(signum, handler)
+        del os.environ[RUN_DIR]
+        _close_wandb(failed=error is not None)
+        if self.folder_lock is not None:
+            os.close(self.folder_lock)
+            print(self.folder, flush=True)
 
     def _stop(self, signum: int, frame: FrameType | None) -> None:
         signal.signal(signum, signal.SIG_DFL)  # the second time it means it
-        raise Stopped(signum, self.folder.name)
+        elsewhere = "" if self.folder.parent == Path("outputs").absolute() else f" output_root={self.folder.parent}"
+        raise Stopped(signum, f"resume={self.folder.name}{elsewhere}")
 
     def _beat(self) -> None:
         while not self.ended.wait(HEARTBEAT):
@@ -159,17 +166,46 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
+def _is_heard(signum: int) -> bool:
+    """Not if it is ignored, as nohup does."""
+    return signal.getsignal(signum) is not signal.SIG_IGN
+
+
 def _overrides() -> list[str]:
     return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
 
 
 def _resolve(config: DictConfig) -> DictConfig:
-    """Plain values, but for `${run_dir}`: a run's configuration stays true when its folder moves."""
-    escaped = OmegaConf.merge(config, {"run_dir": r"\${run_dir}"})
+    """Plain values and absolute paths, but for `${run_dir}`: they stay true when the folder, or the user, moves."""
+    escaped = OmegaConf.merge(config, {"run_dir": r"\${run_dir}", "data_root": str(Path(config.data_root).absolute())})
     plain = OmegaConf.to_container(escaped, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     del plain["run_dir"]
+    if isinstance(plain["data"].get("root"), str):
+        plain["data"]["root"] = str(Path(plain["data"]["root"]).absolute())
     return OmegaConf.create(plain)
+
+
+def _saved(folder: Path) -> tuple[DictConfig, list[str]]:
+    """A run's configuration and overrides."""
+    config, overrides = OmegaConf.load(folder / "config.yaml"), OmegaConf.load(folder / "overrides.yaml")
+    assert isinstance(config, DictConfig) and isinstance(overrides, ListConfig)
+    return config, list(overrides)
+
+
+def _changed(folder: Path) -> tuple[DictConfig, list[str]]:
+    """The same with what the command line changes.
+
+    Raises:
+        ValueError: For a change that the checkpoint would not follow.
+    """
+    config, overrides = _saved(folder)
+    changes = [line for line in _overrides() if line not in overrides and line.split("=")[0] not in NOT_OF_A_RUN]
+    for change in changes:
+        if not change.startswith(MAY_CHANGE):
+            raise ValueError(f"{change} can't change in a run that goes on: only {' '.join(MAY_CHANGE)} can")
+    apply_overrides(config, changes)
+    return config, [*overrides, *changes]
 
 
 def _make_folder(root: Path, name: str) -> Path:
@@ -185,6 +221,11 @@ def _make_folder(root: Path, name: str) -> Path:
 
 
 def _lock(folder: Path) -> int:
+    """Holds the folder until the process ends or closes the descriptor.
+
+    Raises:
+        ValueError: If another process holds it.
+    """
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

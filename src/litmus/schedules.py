@@ -6,6 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 
+def check_shares(**shares: float) -> None:
+    """Refuses a number of steps or epochs where a share of the run is meant."""
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise ValueError(f"schedule.{name}={share} is not a share of the run's steps, from 0 to 1")
+
+
 def climb(step: int, total: int, warmup: float) -> float:
     """Linear warm-up to 1; the first step is not wasted on a rate of 0."""
     return min(1.0, (step + 1) / (warmup * total + 1))
@@ -17,6 +24,9 @@ class Constant:
 
     warmup: float
 
+    def __post_init__(self) -> None:
+        check_shares(warmup=self.warmup)
+
     def __call__(self, step: int, total: int) -> float:
         return climb(step, total, self.warmup)
 
@@ -27,6 +37,9 @@ class Cosine:
 
     warmup: float
     final: float
+
+    def __post_init__(self) -> None:
+        check_shares(warmup=self.warmup)
 
     def __call__(self, step: int, total: int) -> float:
         start = self.warmup * total
@@ -44,6 +57,11 @@ class MultiStep:
     milestones: Sequence[float]
     gamma: float
 
+    def __post_init__(self) -> None:
+        check_shares(warmup=self.warmup)
+        for milestone in self.milestones:
+            check_shares(milestones=milestone)
+
     def __call__(self, step: int, total: int) -> float:
         passed = sum(step >= milestone * total for milestone in self.milestones)
         return climb(step, total, self.warmup) * float(self.gamma**passed)
@@ -56,6 +74,9 @@ class OneCycle:
     peak: float
     start: float
     final: float
+
+    def __post_init__(self) -> None:
+        check_shares(peak=self.peak)
 
     def __call__(self, step: int, total: int) -> float:
         top = self.peak * total

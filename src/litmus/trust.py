@@ -64,9 +64,6 @@ def _resolve(target: str, key: str) -> Any:
 
 def _check_arguments(node: Mapping[str, Any], target: Any, key: str) -> None:
     """Names against the signature, plain values against its annotations."""
-    from beartype import BeartypeConf
-    from beartype.door import is_bearable
-
     parameters = inspect.signature(target).parameters
     hints = typing.get_type_hints(inspect.unwrap(target.__init__ if inspect.isclass(target) else target))
     takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
@@ -76,9 +73,27 @@ def _check_arguments(node: Mapping[str, Any], target: Any, key: str) -> None:
             if takes_any:
                 continue
             raise ValueError(f"{key}.{name} is not known to {node['_target_']}: {did_you_mean(name, parameters)}")
-        plain = value is None or isinstance(value, bool | int | float | str)
-        if hint and plain and not is_bearable(value, hint, conf=BeartypeConf(is_pep484_tower=True)):
+        if hint and _is_plain(value) and not _fits(value, hint):
             raise ValueError(f"{key}.{name}={value} is of the wrong type: {node['_target_']} takes {_words(hint)}")
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return all(_is_plain(item) and not isinstance(item, list) for item in value)
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value, or a list as YAML has it, is of the declared type; a whole number is a float, too."""
+    from beartype import BeartypeConf
+    from beartype.door import is_bearable
+
+    tower = BeartypeConf(is_pep484_tower=True)
+    if not isinstance(value, list):
+        return is_bearable(value, hint, conf=tower)
+    if typing.get_origin(hint) is tuple:
+        return is_bearable(tuple(value), hint, conf=tower)
+    return all(is_bearable([item], hint, conf=tower) for item in value)  # of a longer one, beartype looks at one item
 
 
 def _words(hint: Any) -> str:

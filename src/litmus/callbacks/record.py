@@ -1,6 +1,7 @@
 """Writes what a run is made of and how it does into its record, while it runs."""
 
 import logging
+import math
 from typing import Any, cast
 
 from omegaconf import OmegaConf
@@ -19,7 +20,7 @@ class Record(Callback):
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.metrics: dict[str, float] = dict(run.record.get("metrics", {}))
+        self.metrics: dict[str, float | None] = dict(run.record.get("metrics", {}))
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self.run.update(
@@ -31,8 +32,10 @@ class Record(Callback):
         for logger in trainer.loggers:
             logger.log_hyperparams(cast(dict[str, Any], OmegaConf.to_container(self.run.config)))
             if isinstance(logger, WandbLogger) and trainer.is_global_zero and not logger.experiment.offline:
-                log.info(f"W&B: {logger.experiment.url}")
-                self.run.update(url=logger.experiment.url)
+                url = logger.experiment.url
+                if url:  # none if W&B is disabled
+                    log.info(f"W&B: {url}")
+                    self.run.update(url=url)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._update(trainer, epoch=trainer.current_epoch + 1, step=trainer.global_step)
@@ -50,5 +53,6 @@ class Record(Callback):
         self._update(trainer)
 
     def _update(self, trainer: Trainer, **facts: Any) -> None:
-        self.metrics.update({name: float(value) for name, value in trainer.callback_metrics.items()})
+        values = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        self.metrics.update({name: value if math.isfinite(value) else None for name, value in values.items()})
         self.run.update(metrics=self.metrics, data=trainer.datamodule.fingerprints, **facts)  # type: ignore[attr-defined]

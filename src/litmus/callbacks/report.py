@@ -42,12 +42,12 @@ class Report(Callback):
         self.worst = sorted([*self.worst, *found], key=lambda item: -item[0])[: self.shown]
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        counts = cast(Metric, pl_module.confusion).compute().cpu().numpy()  # of all ranks, so on all of them
         if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         data = trainer.datamodule  # type: ignore[attr-defined]
         pictures = [data.picture(image) for _, image, _, _ in self.worst]
         titles = [f"{data.classes[p]}, not {data.classes[t]}\n{c:.0%} sure" for c, _, t, p in self.worst]
-        counts = cast(Metric, pl_module.confusion).compute().cpu().numpy()
         figures = {
             "learning curves": learning_curves(self.folder / "metrics.csv"),
             "confusion matrix": confusion_matrix(counts, data.classes),

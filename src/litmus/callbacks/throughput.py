@@ -4,6 +4,7 @@ import statistics
 import time
 from typing import Any
 
+import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 
@@ -19,20 +20,20 @@ class Throughput(Callback):
         return statistics.median(self.rates[1:] or self.rates) if self.rates else None
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.start = time.perf_counter()
+        self.start = now(trainer)
         self.batches = trainer.fit_loop.epoch_loop.batch_progress.total.completed
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.pause = time.perf_counter()
+        self.pause = now(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if trainer.state.fn == "fit":
-            self.start += time.perf_counter() - self.pause
+            self.start += now(trainer) - self.pause
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         batches = trainer.fit_loop.epoch_loop.batch_progress.total.completed - self.batches
         examples = batches * trainer.datamodule.batch_size  # type: ignore[attr-defined]
-        self.rates.append(examples / (time.perf_counter() - self.start))
+        self.rates.append(examples / (now(trainer) - self.start))
         pl_module.log("train/examples_per_second", self.rates[-1])
 
     def state_dict(self) -> dict[str, Any]:
@@ -40,3 +41,10 @@ class Throughput(Callback):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.rates = state["rates"]
+
+
+def now(trainer: Trainer) -> float:
+    """Seconds, when what was asked of the device is done."""
+    if trainer.strategy.root_device.type == "cuda":
+        torch.cuda.synchronize(trainer.strategy.root_device)
+    return time.perf_counter()

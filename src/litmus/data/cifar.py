@@ -4,10 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
-from litmus.data.download import digest, extract, obtain
+from litmus.data.download import digest, extract, obtain, only_one
 
 SIDE, CHANNELS = 32, 3  # pixels; a record is its labels, then one plane a channel
 
@@ -40,8 +39,7 @@ class Cifar:
         """Downloads and extracts what is missing, once, even if two runs ask at the same time."""
         if self._find(root):
             return
-        root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f".{self.folder}.lock"):
+        with only_one(root / self.folder):
             if self._find(root):
                 return
             archive = root / self.url.rsplit("/", 1)[-1]

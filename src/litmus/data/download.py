@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from filelock import FileLock
+
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
 CHUNK = 1 << 20  # bytes
 
@@ -29,7 +31,6 @@ def fetch(url: str, path: Path) -> None:
     from urllib3.util import Retry
 
     part = path.with_name(path.name + ".part")
-    path.parent.mkdir(parents=True, exist_ok=True)
     have = part.stat().st_size if part.exists() else 0
     with requests.Session() as session:
         session.mount("https://", HTTPAdapter(max_retries=Retry(total=2, backoff_factor=0.5)))
@@ -39,11 +40,18 @@ def fetch(url: str, path: Path) -> None:
                 response.raise_for_status()
                 resumed = response.status_code == 206
                 size = int(response.headers.get("Content-Length", 0)) + have * resumed
+                part.parent.mkdir(parents=True, exist_ok=True)
                 bar = tqdm(desc=path.name, total=size, initial=have * resumed, unit="B", unit_scale=True, disable=None)
                 with bar, open(part, "ab" if resumed else "wb") as file:
                     for chunk in response.iter_content(CHUNK):
                         bar.update(file.write(chunk))
     part.rename(path)
+
+
+def only_one(folder: Path) -> FileLock:
+    """A lock on downloads into a folder, which need not exist."""
+    key = hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16]
+    return FileLock(Path(tempfile.gettempdir(), f"litmus-{key}.lock"))
 
 
 def obtain(name: str, url: str, path: Path, matches: Callable[[Path], bool], places: Iterable[Path]) -> None:

@@ -2,14 +2,14 @@
 
 import gzip
 import hashlib
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
-from litmus.data.download import digest, obtain
+from litmus.data.download import digest, obtain, only_one
 
 IMAGES = {"train": "train-images-idx3-ubyte", "test": "t10k-images-idx3-ubyte"}
 LABELS = {"train": "train-labels-idx1-ubyte", "test": "t10k-labels-idx1-ubyte"}
@@ -34,8 +34,7 @@ class Idx:
         if self._find(root):
             return
         folder = self._places(root)[0]
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+        with only_one(folder):
             for name in NAMES:
                 if _file(folder, name) is None:
                     path = folder / f"{name}.gz"
@@ -57,7 +56,7 @@ class Idx:
         try:
             with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
                 content = bytearray(file.read())  # writable, as torch wants it
-        except (EOFError, OSError) as error:
+        except (EOFError, OSError, zlib.error) as error:
             raise ValueError(f"{path} can't be read ({error}): delete it to download it again") from error
         dimensions = 3 if "idx3" in name else 1
         head = np.frombuffer(content[: 4 + 4 * dimensions], ">u4")
@@ -73,7 +72,7 @@ class Idx:
     def _is_official(self, path: Path) -> bool:
         try:
             return digest(path, "sha256", gzip.open) == self.sha256.get(path.stem)
-        except (EOFError, OSError):
+        except (EOFError, OSError, zlib.error):
             return False
 
     def _places(self, root: Path) -> list[Path]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-import os
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -49,7 +49,9 @@ class ImageFolder:
         files = self._files(root, split)
         if not files:
             raise ValueError(f"{root} has no {split} images: put PNG or JPEG files into a folder a class")
-        stats = [(str(path.relative_to(root)), path.stat().st_size, path.stat().st_mtime_ns) for path, _ in files]
+        stats = [
+            (str(path.relative_to(root)), label, path.stat().st_size, path.stat().st_mtime_ns) for path, label in files
+        ]
         key = json.dumps([str(root.resolve()), list(self.image_shape), self.broken, stats])
         folder = self.cache / hashlib.sha256(key.encode()).hexdigest()[:16]
         if not folder.exists():
@@ -74,59 +76,65 @@ class ImageFolder:
         ]
 
     def _decode(self, files: list[tuple[Path, int]], folder: Path) -> None:
+        """Fills a scratch folder beside the final one, and renames it when it is whole."""
         from tqdm import tqdm
 
         channels, height, width = self.image_shape
-        partial = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-        partial.mkdir(parents=True)
-        images = np.lib.format.open_memmap(
-            partial / "images.npy", mode="w+", dtype=np.uint8, shape=(len(files), height, width, channels)
-        )
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".decoding-") as scratch:
+            partial = Path(scratch, folder.name)
+            partial.mkdir()
+            images = np.lib.format.open_memmap(
+                partial / "images.npy", mode="w+", dtype=np.uint8, shape=(len(files), height, width, channels)
+            )
+            labels: list[int] = []
+            with ThreadPoolExecutor() as pool:
+                decoded = pool.map(self._read, (path for path, _ in files))
+                bar = tqdm(decoded, desc="decoding", total=len(files), disable=None)
+                try:
+                    for (_, label), image in zip(files, bar, strict=True):
+                        if image is not None:
+                            images[len(labels)] = image
+                            labels.append(label)
+                finally:
+                    pool.shutdown(cancel_futures=True)
+            if not labels:
+                raise ValueError(f"not one of {len(files)} images could be read, the first was {files[0][0]}")
+            images.flush()
+            if len(labels) < len(files):
+                np.save(partial / "whole.npy", images[: len(labels)])
+                (partial / "whole.npy").replace(partial / "images.npy")
+            np.save(partial / "labels.npy", np.array(labels, np.int64))
+            if not folder.exists():  # or another run was faster
+                partial.rename(folder)
 
-        def decode(path: Path) -> NDArray[np.uint8] | str:
-            try:
-                return read_image(path, self.image_shape)
-            except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises on broken files
-                return f"{path} can't be read as an image: {error}"
-
-        labels: list[int] = []
-        with ThreadPoolExecutor() as pool:
-            decoded = pool.map(decode, (path for path, _ in files))
-            for (_, label), image in zip(
-                files, tqdm(decoded, desc="decoding", total=len(files), disable=None), strict=True
-            ):
-                if isinstance(image, str):
-                    if self.broken == "refuse":
-                        raise ValueError(f"{image}; data.source.broken=skip leaves it out")
-                    log.warning(f"skipped: {image}")
-                else:
-                    images[len(labels)] = image
-                    labels.append(label)
-        images.flush()
-        if not labels:
-            raise ValueError(f"not one of {len(files)} images could be read, the first was {files[0][0]}")
-        if len(labels) < len(files):
-            np.save(partial / "whole.npy", images[: len(labels)])
-            (partial / "whole.npy").replace(partial / "images.npy")
-        np.save(partial / "labels.npy", np.array(labels, np.int64))
+    def _read(self, path: Path) -> NDArray[np.uint8] | None:
         try:
-            partial.rename(folder)
-        except OSError:  # another run was faster
-            if not folder.exists():
-                raise
+            return read_image(path, self.image_shape)
+        except ValueError as error:
+            if self.broken == "refuse":
+                raise ValueError(f"{error}; data.source.broken=skip leaves it out") from error
+            log.warning(f"skipped: {error}")
+            return None
 
 
 def read_image(path: Path, image_shape: Sequence[int]) -> NDArray[np.uint8]:
     """One image [height, width, channels]: the shorter side resized, the middle cut out, grey or RGB.
 
     Raises:
-        OSError: If the file is no image, or a broken one.
+        ValueError: If the file can't be read as an image.
     """
     from PIL import Image, ImageOps
 
     channels, height, width = image_shape
-    with Image.open(path) as image:
-        converted = ImageOps.exif_transpose(image).convert("L" if channels == 1 else "RGB")
-    if converted.size != (width, height):
-        converted = ImageOps.fit(converted, (width, height), Image.Resampling.BILINEAR)
-    return np.asarray(converted, np.uint8).reshape(height, width, channels)
+    try:
+        with Image.open(path) as opened:
+            image = ImageOps.exif_transpose(opened)
+            if image.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8
+                image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
+            image = image.convert("L" if channels == 1 else "RGB")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{path} can't be read as an image: {error}") from error
+    if image.size != (width, height):
+        image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
+    return np.array(image, np.uint8).reshape(height, width, channels)

@@ -46,7 +46,7 @@ class Indexed(Dataset[Batch]):
 
     def __getitem__(self, indices: Tensor) -> Batch:
         indices = indices if self.chosen is None else self.chosen[indices]
-        indices = indices.to(self.images.device)
+        indices = indices.to(self.images.device, non_blocking=True)
         return self.images[indices], self.labels[indices]
 
 
@@ -87,6 +87,10 @@ class ImageData(LightningDataModule):
         super().__init__()
         if batch_size < 1:
             raise ValueError(f"data.batch_size={batch_size} is not at least 1")
+        if split_seed < 0:
+            raise ValueError(f"data.split_seed={split_seed} is below 0: give 0 or more")
+        if train_size is not None and train_size < 1:
+            raise ValueError(f"data.train_size={train_size} is not at least 1; null takes all")
         if not 0 < validation < 1:
             raise ValueError(f"data.validation={validation} is not a share between 0 and 1, such as 0.1")
         if len(classes) != num_classes:
@@ -163,16 +167,16 @@ class ImageData(LightningDataModule):
                 f"label {labels[bad]} of {split} example {bad} is outside the {len(self.classes)} of data.classes"
             )
         self.fingerprints[split] = fingerprint(images, labels)
-        return self._place(torch.from_numpy(images)), self._place(torch.from_numpy(labels))
+        device = self._home(images.nbytes)
+        return torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
 
-    def _place(self, array: Tensor) -> Tensor:
+    def _home(self, size: int) -> torch.device:
+        """Where a set of so many bytes is kept."""
         assert self.trainer is not None
         device = self.trainer.strategy.root_device
-        if device.type == "cuda" and self.on_gpu:
-            free, _ = torch.cuda.mem_get_info(device)
-            if array.nbytes < GPU_SHARE * free:
-                return array.to(device)
-        return array
+        if device.type == "cuda" and self.on_gpu and size < GPU_SHARE * torch.cuda.mem_get_info(device)[0]:
+            return device
+        return torch.device("cpu")
 
     def _rank(self) -> tuple[int, int]:
         assert self.trainer is not None

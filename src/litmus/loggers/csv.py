@@ -21,9 +21,9 @@ class MetricsFile(Logger):
         path: The file; its folder must exist.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: Path) -> None:
         super().__init__()
-        self.path = Path(path)
+        self.path = path
         self.checked = False
 
     @property

@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float, Shaped
 from pytorch_lightning import LightningModule
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
@@ -45,10 +46,9 @@ class Classification(LightningModule):
         self.scores = nn.ModuleDict({stage: scores(num_classes, f"{stage}/") for stage in ("val", "test")})
         self.confusion = MulticlassConfusionMatrix(num_classes, validate_args=False)
         self.loss_sum = self.correct = torch.zeros(())
-        self.steps = self.seen = 0
+        self.steps = self.seen = self.logged_step = 0
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Logits [batch, classes]."""
+    def forward(self, inputs: Shaped[Tensor, "batch ..."]) -> Float[Tensor, "batch classes"]:
         return cast(Tensor, self.net(inputs))
 
     def on_fit_start(self) -> None:
@@ -68,7 +68,9 @@ class Classification(LightningModule):
         return loss
 
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        if self.trainer.global_step % self.log_every_n_steps == 0:
+        step, every = self.trainer.global_step, self.log_every_n_steps
+        if step > self.logged_step and every > 0 and step % every == 0:
+            self.logged_step = step
             self._log_sums()
 
     def on_train_epoch_end(self) -> None:
@@ -96,7 +98,10 @@ class Classification(LightningModule):
         if total == float("inf"):
             raise ValueError("the schedule needs an end: give trainer.max_epochs or trainer.max_steps")
         self.total_steps = int(total)
-        optimizer = self.optimizer(self.net.parameters())
+        try:
+            optimizer = self.optimizer(self.net.parameters())
+        except ValueError as error:  # torch's word on a rate or a momentum
+            raise ValueError(f"optimizer: {error}") from error
         schedule = LambdaLR(optimizer, lambda step: self.schedule(step, self.total_steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
