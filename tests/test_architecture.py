@@ -18,7 +18,7 @@ MAY_IMPORT = {  # box -> other boxes of litmus
     "data": set(),
     "callbacks": {"data", "callbacks"},  # reseed shares the seeds of data.order
 }
-LIGHT = ("config.py", "errors.py", "folder.py", "run.py", "provenance.py", "cli.py")
+LIGHT = ("config.py", "errors.py", "folder.py", "snapshot.py", "run.py", "provenance.py", "cli.py")
 
 
 def imports(path: Path, everywhere: bool = True) -> set[str]:

@@ -12,8 +12,9 @@ import pytest
 from omegaconf import DictConfig
 
 from litmus import run as run_module
-from litmus.folder import apply_overrides, find_run, list_runs, load_config, read_record
+from litmus.folder import find_run, list_runs, read_record
 from litmus.run import Run, Stopped
+from litmus.snapshot import apply_overrides, load_config
 
 Compose = Callable[..., DictConfig]
 

@@ -17,8 +17,8 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from litmus.folder import load_config
 from litmus.loggers.csv import read_metrics
+from litmus.snapshot import load_config
 from litmus.tasks.classification import Classification
 from train import train
 

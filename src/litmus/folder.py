@@ -1,13 +1,9 @@
 """Reading run folders: nothing here needs torch, so `litmus runs` answers at once."""
 
 import json
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import DictConfig, OmegaConf
 
 from litmus.config import did_you_mean
 
@@ -47,36 +43,3 @@ def read_record(folder: Path) -> dict[str, Any]:
         if silent.total_seconds() > LOST:
             record["status"] = "lost"
     return record
-
-
-def load_config(folder: Path) -> DictConfig:
-    """The run's own configuration, resolved, wherever the folder stands now."""
-    plain = OmegaConf.load(folder / "config.yaml")
-    assert isinstance(plain, DictConfig)
-    return place_config(plain, folder)
-
-
-def place_config(plain: DictConfig, folder: Path) -> DictConfig:
-    """A copy of a run's configuration in which `${run_dir}` is the folder."""
-    config = plain.copy()
-    config.run_dir = str(folder)
-    OmegaConf.resolve(config)
-    return config
-
-
-def apply_overrides(config: DictConfig, overrides: Sequence[str]) -> None:
-    """Sets plain values of a run's configuration, as on the command line.
-
-    Raises:
-        ValueError: For a key that is not there, or one that holds a group.
-    """
-    for change in OverridesParser.create().parse_overrides(list(overrides)):
-        key = change.key_or_group
-        parent, _, name = key.rpartition(".")
-        node = OmegaConf.select(config, parent) if parent else config
-        if not isinstance(node, DictConfig) or name not in node:
-            known = [str(other) for other in node] if isinstance(node, DictConfig) else []
-            raise ValueError(f"{key} is not a key of this run: {did_you_mean(name, known)}")
-        if isinstance(node[name], DictConfig):
-            raise ValueError(f"{key} is a group and stays as it was in this run; values can change: {key}.KEY=VALUE")
-        node[name] = change.value()

@@ -11,7 +11,7 @@ from pytorch_lightning import Trainer
 from litmus.build import build_data, build_module, quieten_lightning
 from litmus.checkpoint import read_checkpoint
 from litmus.data.image_folder import read_image
-from litmus.folder import apply_overrides, load_config
+from litmus.snapshot import apply_overrides, load_config
 
 BATCH = 64  # images predicted at once
 

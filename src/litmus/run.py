@@ -15,16 +15,14 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
-from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from litmus import provenance
-from litmus.folder import apply_overrides, find_run, place_config, read_record
+from litmus.folder import find_run, read_record
+from litmus.snapshot import changed, command_line, place_config, resolve, saved
 
 HEARTBEAT = 15.0  # seconds between two signs of life in run.json
 LARGEST_SEED = 2**32 - 1
-NOT_OF_A_RUN = ("resume", "output_root")  # keys that say which run, and change nothing in it
-MAY_CHANGE = ("trainer.", "callbacks.", "logger.", "data.root=", "threads=", "tags=")  # when a run goes on
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 RUN_DIR = "LITMUS_RUN_DIR"  # tells the other ranks of a run which folder is theirs
 
@@ -61,15 +59,15 @@ class Run:
         """
         if int(os.environ.get("LOCAL_RANK", 0)) > 0 and RUN_DIR in os.environ:
             folder = Path(os.environ[RUN_DIR])
-            return cls(folder, {}, None, *_saved(folder))
+            return cls(folder, {}, None, *saved(folder))
         if config.resume is not None:
             return cls._reopen(find_run(config.resume, Path(config.output_root)))
         if not 0 <= config.seed <= LARGEST_SEED:
             raise ValueError(f"seed={config.seed} is not from 0 to {LARGEST_SEED}")
-        plain = _resolve(config)
+        plain = resolve(config)
         folder = _make_folder(Path(config.output_root), config.name)
         record = {"id": folder.name, "name": config.name, "seed": config.seed, "started": now()}
-        run = cls(folder, record, _lock(folder), plain, _overrides())
+        run = cls(folder, record, _lock(folder), plain, command_line())
         run.save_config()
         return run
 
@@ -78,7 +76,7 @@ class Run:
         """The run as it was, with what may change in it taken from the command line."""
         lock = _lock(folder)
         try:
-            return cls(folder, read_record(folder), lock, *_changed(folder))
+            return cls(folder, read_record(folder), lock, *changed(folder))
         except BaseException:
             os.close(lock)
             raise
@@ -169,43 +167,6 @@ def now() -> str:
 def _is_heard(signum: int) -> bool:
     """Not if it is ignored, as nohup does."""
     return signal.getsignal(signum) is not signal.SIG_IGN
-
-
-def _overrides() -> list[str]:
-    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
-
-
-def _resolve(config: DictConfig) -> DictConfig:
-    """Plain values and absolute paths, but for `${run_dir}`: they stay true when the folder, or the user, moves."""
-    escaped = OmegaConf.merge(config, {"run_dir": r"\${run_dir}", "data_root": str(Path(config.data_root).absolute())})
-    plain = OmegaConf.to_container(escaped, resolve=True, throw_on_missing=True)
-    assert isinstance(plain, dict)
-    del plain["run_dir"]
-    if isinstance(plain["data"].get("root"), str):
-        plain["data"]["root"] = str(Path(plain["data"]["root"]).absolute())
-    return OmegaConf.create(plain)
-
-
-def _saved(folder: Path) -> tuple[DictConfig, list[str]]:
-    """A run's configuration and overrides."""
-    config, overrides = OmegaConf.load(folder / "config.yaml"), OmegaConf.load(folder / "overrides.yaml")
-    assert isinstance(config, DictConfig) and isinstance(overrides, ListConfig)
-    return config, list(overrides)
-
-
-def _changed(folder: Path) -> tuple[DictConfig, list[str]]:
-    """The same with what the command line changes.
-
-    Raises:
-        ValueError: For a change that the checkpoint would not follow.
-    """
-    config, overrides = _saved(folder)
-    changes = [line for line in _overrides() if line not in overrides and line.split("=")[0] not in NOT_OF_A_RUN]
-    for change in changes:
-        if not change.startswith(MAY_CHANGE):
-            raise ValueError(f"{change} can't change in a run that goes on: only {' '.join(MAY_CHANGE)} can")
-    apply_overrides(config, changes)
-    return config, [*overrides, *changes]
 
 
 def _make_folder(root: Path, name: str) -> Path:

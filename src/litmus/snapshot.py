@@ -1,0 +1,84 @@
+"""A run's own configuration, as it is kept in its folder: resolved, and true wherever the folder stands."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, ListConfig, OmegaConf
+
+from litmus.config import did_you_mean
+
+NOT_OF_A_RUN = ("resume", "output_root")  # keys that say which run, and change nothing in it
+MAY_CHANGE = ("trainer.", "callbacks.", "logger.", "data.root=", "threads=", "tags=")  # when a run goes on
+
+
+def resolve(config: DictConfig) -> DictConfig:
+    """Plain values and absolute paths, but for `${run_dir}`: they stay true when the folder, or the user, moves."""
+    escaped = OmegaConf.merge(config, {"run_dir": r"\${run_dir}", "data_root": str(Path(config.data_root).absolute())})
+    plain = OmegaConf.to_container(escaped, resolve=True, throw_on_missing=True)
+    assert isinstance(plain, dict)
+    del plain["run_dir"]
+    if isinstance(plain["data"].get("root"), str):
+        plain["data"]["root"] = str(Path(plain["data"]["root"]).absolute())
+    return OmegaConf.create(plain)
+
+
+def saved(folder: Path) -> tuple[DictConfig, list[str]]:
+    """A run's configuration and overrides."""
+    config, overrides = OmegaConf.load(folder / "config.yaml"), OmegaConf.load(folder / "overrides.yaml")
+    assert isinstance(config, DictConfig) and isinstance(overrides, ListConfig)
+    return config, list(overrides)
+
+
+def load_config(folder: Path) -> DictConfig:
+    """The run's own configuration, resolved, wherever the folder stands now."""
+    return place_config(saved(folder)[0], folder)
+
+
+def place_config(plain: DictConfig, folder: Path) -> DictConfig:
+    """A copy of a run's configuration in which `${run_dir}` is the folder."""
+    config = plain.copy()
+    config.run_dir = str(folder)
+    OmegaConf.resolve(config)
+    return config
+
+
+def changed(folder: Path) -> tuple[DictConfig, list[str]]:
+    """The same with what the command line changes.
+
+    Raises:
+        ValueError: For a change that the checkpoint would not follow.
+    """
+    config, overrides = saved(folder)
+    changes = []
+    for line in command_line():
+        if line.startswith(MAY_CHANGE):
+            changes.append(line)
+        elif line not in overrides and line.split("=")[0] not in NOT_OF_A_RUN:
+            raise ValueError(f"{line} can't change in a run that goes on: only {' '.join(MAY_CHANGE)} can")
+    apply_overrides(config, changes)
+    return config, [*overrides, *changes]
+
+
+def apply_overrides(config: DictConfig, overrides: Sequence[str]) -> None:
+    """Sets plain values of a run's configuration, as on the command line.
+
+    Raises:
+        ValueError: For a key that is not there, or one that holds a group.
+    """
+    for change in OverridesParser.create().parse_overrides(list(overrides)):
+        key = change.key_or_group
+        parent, _, name = key.rpartition(".")
+        node = OmegaConf.select(config, parent) if parent else config
+        if not isinstance(node, DictConfig) or name not in node:
+            known = [str(other) for other in node] if isinstance(node, DictConfig) else []
+            raise ValueError(f"{key} is not a key of this run: {did_you_mean(name, known)}")
+        if isinstance(node[name], DictConfig):
+            raise ValueError(f"{key} is a group and stays as it was in this run; values can change: {key}.KEY=VALUE")
+        node[name] = change.value()
+
+
+def command_line() -> list[str]:
+    """The overrides that Hydra was given."""
+    return list(HydraConfig.get().overrides.task) if HydraConfig.initialized() else []
