@@ -65,7 +65,10 @@ def test_a_run_leaves_one_folder_that_explains_it(composed: Compose, capsys: pyt
     assert found["metrics"]["test/accuracy"] > 0.9 and found["examples_per_second"] > 0
     assert found["objective"] == {"metric": "val/loss", "mode": "min", "value": objective}
     assert set(found["data"]) == {"train", "test"} and found["seconds"] > 0
-    assert found["started"] <= found["ended"] and found["versions"]["torch"] == torch.__version__
+    assert (
+        found["started"] <= found["ended"]
+        and found["versions"]["torch"].split("+")[0] == torch.__version__.split("+")[0]
+    )
     assert OmegaConf.load(folder / "overrides.yaml")[-1] == "trainer.max_epochs=2"
     assert load_config(folder).callbacks.best.dirpath == f"{folder}/checkpoints"
     page = (folder / "report.html").read_text()
@@ -229,7 +232,12 @@ def test_profile_leaves_a_table_of_operators(composed: Compose) -> None:
 def test_a_signal_ends_a_run_as_interrupted(tmp_path: Path, signum: int, code: int) -> None:
     options = [f"output_root={tmp_path}", "logger=csv", "trainer.max_epochs=10000", "threads=1"]
     process = subprocess.Popen(
-        [sys.executable, "train.py", *options], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "train.py", *options],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signum, signal.SIG_DFL),  # a test run in the background ignores SIGINT
     )
     deadline = time.monotonic() + 120
     while not list(tmp_path.glob("*/checkpoints/last.ckpt")) and time.monotonic() < deadline:
