@@ -29,6 +29,11 @@ def find_run(name: str, root: Path) -> Path:
     return by_id[name]
 
 
+def checkpoint_path(folder: Path, name: str) -> Path:
+    """Where the checkpoint `best` or `last` of a run stands, if it does."""
+    return folder / "checkpoints" / f"{name}.ckpt"
+
+
 def list_runs(root: Path) -> list[Path]:
     """Absolute paths of the run folders under `root`, oldest first."""
     found = [path.parent.absolute() for path in root.glob("*/run.json")]

@@ -11,6 +11,7 @@ from pytorch_lightning import Trainer
 from litmus.build import build_data, build_module, quieten_lightning
 from litmus.checkpoint import read_checkpoint
 from litmus.data.image_folder import read_image
+from litmus.folder import checkpoint_path
 from litmus.snapshot import apply_overrides, load_config
 
 BATCH = 64  # images predicted at once
@@ -24,6 +25,7 @@ def evaluate(folder: Path, overrides: Sequence[str]) -> dict[str, float]:
     """
     config = load_config(folder)
     apply_overrides(config, overrides)
+    module, data = load_module(config, folder), build_data(config)
     trainer = Trainer(
         accelerator=config.trainer.accelerator,
         devices=1,
@@ -34,7 +36,7 @@ def evaluate(folder: Path, overrides: Sequence[str]) -> dict[str, float]:
         enable_model_summary=False,
         use_distributed_sampler=False,
     )
-    trainer.test(load_module(config, folder), build_data(config), verbose=False)
+    trainer.test(module, data, verbose=False)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
@@ -58,7 +60,7 @@ def predict(folder: Path, files: Sequence[Path]) -> Iterator[tuple[Path, str, fl
 def load_module(config: DictConfig, folder: Path) -> Any:
     """The run's module with the weights of its best checkpoint, or the last if nothing was validated, on the CPU."""
     quieten_lightning()
-    best, last = (folder / "checkpoints" / f"{name}.ckpt" for name in ("best", "last"))
+    best, last = checkpoint_path(folder, "best"), checkpoint_path(folder, "last")
     checkpoint = read_checkpoint(best if best.exists() else last)
     module = build_module(config)
     module.load_state_dict(checkpoint["state_dict"])

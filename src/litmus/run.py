@@ -18,7 +18,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from litmus import provenance
-from litmus.folder import find_run, read_record
+from litmus.folder import checkpoint_path, find_run, read_record
 from litmus.snapshot import changed, command_line, place_config, resolve, saved
 
 HEARTBEAT = 15.0  # seconds between two signs of life in run.json
@@ -104,7 +104,7 @@ class Run:
         return float(found["value"]) if found else None
 
     def _checkpoint(self, name: str) -> str | None:
-        path = self.folder / "checkpoints" / f"{name}.ckpt"
+        path = checkpoint_path(self.folder, name)
         return str(path) if path.exists() else None
 
     def update(self, **facts: Any) -> None:
