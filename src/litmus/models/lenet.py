@@ -17,7 +17,7 @@ class LeNet(nn.Module):
         ValueError: If the image is not from 28 to 32 pixels a side.
     """
 
-    def __init__(self, image_shape: Sequence[int], num_classes: int) -> None:
+    def __init__(self, image_shape: Sequence[int], outputs: int) -> None:
         super().__init__()
         channels, height, width = image_shape
         if not (28 <= height <= 32 and 28 <= width <= 32):
@@ -39,9 +39,9 @@ class LeNet(nn.Module):
             nn.Tanh(),
             nn.Linear(120, 84),
             nn.Tanh(),
-            nn.Linear(84, num_classes),
+            nn.Linear(84, outputs),
         )
 
-    def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
-        logits: Tensor = self.layers(images)
-        return logits
+    def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch outputs"]:
+        out: Tensor = self.layers(images)
+        return out

@@ -64,7 +64,7 @@ class ResNet(nn.Module):
     def __init__(
         self,
         image_shape: Sequence[int],
-        num_classes: int,
+        outputs: int,
         widths: Sequence[int],
         blocks: Sequence[int],
         shortcut: Literal["A", "B"],
@@ -79,25 +79,25 @@ class ResNet(nn.Module):
             nn.ReLU(inplace=True),
         ]
         inputs = widths[0]
-        for stage, (outputs, count) in enumerate(zip(widths, blocks, strict=True)):
+        for stage, (width, count) in enumerate(zip(widths, blocks, strict=True)):
             for index in range(count):
                 stride = 2 if stage > 0 and index == 0 else 1
-                same = stride == 1 and inputs == outputs
-                beside = nn.Identity() if same else change(inputs, outputs, stride)
-                layers.append(BasicBlock(inputs, outputs, stride, beside))
-                inputs = outputs
+                same = stride == 1 and inputs == width
+                beside = nn.Identity() if same else change(inputs, width, stride)
+                layers.append(BasicBlock(inputs, width, stride, beside))
+                inputs = width
         self.features = nn.Sequential(*layers)
-        self.classifier = nn.Linear(inputs, num_classes)
+        self.classifier = nn.Linear(inputs, outputs)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
 
-    def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
-        logits: Tensor = self.classifier(self.features(images).mean(dim=(2, 3)))
-        return logits
+    def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch outputs"]:
+        out: Tensor = self.classifier(self.features(images).mean(dim=(2, 3)))
+        return out
 
 
-def cifar_resnet(image_shape: Sequence[int], num_classes: int, depth: int) -> ResNet:
+def cifar_resnet(image_shape: Sequence[int], outputs: int, depth: int) -> ResNet:
     """The CIFAR form, ResNet-20 to ResNet-1202: three stages of 16, 32 and 64 channels, shortcut option A.
 
     Args:
@@ -106,4 +106,4 @@ def cifar_resnet(image_shape: Sequence[int], num_classes: int, depth: int) -> Re
     """
     if depth < 8 or depth % 6 != 2:
         raise ValueError(f"model.depth={depth} is not 6 n + 2: take 20, 32, 44, 56 or 110")
-    return ResNet(image_shape, num_classes, (16, 32, 64), ((depth - 2) // 6,) * 3, shortcut="A")
+    return ResNet(image_shape, outputs, (16, 32, 64), ((depth - 2) // 6,) * 3, shortcut="A")

@@ -38,22 +38,22 @@ class WideResNet(nn.Module):
         dropout: Between the convolutions of a block.
     """
 
-    def __init__(self, image_shape: Sequence[int], num_classes: int, depth: int, width: int, dropout: float) -> None:
+    def __init__(self, image_shape: Sequence[int], outputs: int, depth: int, width: int, dropout: float) -> None:
         super().__init__()
         if depth < 10 or depth % 6 != 4:
             raise ValueError(f"model.depth={depth} is not 6 n + 4: take 10, 16, 22, 28 or 40")
         inputs = 16
         layers: list[nn.Module] = [nn.Conv2d(image_shape[0], inputs, 3, padding=1, bias=False)]
-        for stage, outputs in enumerate((16 * width, 32 * width, 64 * width)):
+        for stage, channels in enumerate((16 * width, 32 * width, 64 * width)):
             for index in range((depth - 4) // 6):
-                layers.append(WideBlock(inputs, outputs, 2 if stage > 0 and index == 0 else 1, dropout))
-                inputs = outputs
+                layers.append(WideBlock(inputs, channels, 2 if stage > 0 and index == 0 else 1, dropout))
+                inputs = channels
         self.features = nn.Sequential(*layers, nn.BatchNorm2d(inputs), nn.ReLU(inplace=True))
-        self.classifier = nn.Linear(inputs, num_classes)
+        self.classifier = nn.Linear(inputs, outputs)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
 
-    def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch classes"]:
-        logits: Tensor = self.classifier(self.features(images).mean(dim=(2, 3)))
-        return logits
+    def forward(self, images: Float[Tensor, "batch channels height width"]) -> Float[Tensor, "batch outputs"]:
+        out: Tensor = self.classifier(self.features(images).mean(dim=(2, 3)))
+        return out
