@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
+from pytorch_lightning import Trainer
 
 from litmus.config import register
 from litmus.run import RUN_DIR
@@ -19,6 +21,19 @@ Compose = Callable[..., DictConfig]
 
 register()
 torch.set_num_threads(1)  # of two, one may wait for the other on a busy machine
+
+
+def on_cpu(data: Any, stage: str = "fit") -> Any:
+    """A data module as a trainer on the CPU would set it up."""
+    data.trainer = Trainer(accelerator="cpu", devices=1, logger=False, enable_checkpointing=False)
+    data.prepare_data()
+    data.setup(stage)
+    return data
+
+
+def in_epoch(data: Any, epoch: int) -> None:
+    """Lets the data module's trainer be in this epoch."""
+    data.trainer.fit_loop.epoch_progress.current.completed = epoch
 
 
 @pytest.fixture(autouse=True)

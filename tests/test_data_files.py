@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from litmus.data.cifar import Cifar
-from litmus.data.idx import IMAGES, LABELS, Idx
+from litmus.data.images.cifar import Cifar
+from litmus.data.images.idx import IMAGES, LABELS, Idx
 
 RNG = np.random.default_rng(0)
 PIXELS = RNG.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)

@@ -3,88 +3,28 @@
 import logging
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
+from conftest import on_cpu
+from fakes import fake, write_folder
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from PIL import Image
-from test_data_files import write_cifar, write_idx
 
-from litmus.data.image_folder import read_image
-from litmus.data.images import ImageData
-
-FAKES: dict[str, Callable[[Path], object]] = {
-    "digits": lambda root: None,
-    "cifar10": lambda root: [
-        (root / f"data_batch_{i}.bin").write_bytes(write_cifar(root)["data_batch_1.bin"]) for i in range(1, 6)
-    ],
-    "cifar100": lambda root: [
-        (root / f"{split}.bin").write_bytes(np.full((8, 3074), 99, np.uint8).tobytes()) for split in ("train", "test")
-    ],
-    "mnist": lambda root: write_idx(root, zipped=False),
-    "fashion_mnist": lambda root: write_idx(root, zipped=True),
-    "image_folder": lambda root: draw_folder(root),
-}
-
-
-def draw_folder(root: Path, classes: tuple[str, ...] = ("cat", "dog"), count: int = 6) -> None:
-    """Class folders of pictures of different sizes, formats and modes."""
-    for label, name in enumerate(classes):
-        (root / name).mkdir(parents=True)
-        for index in range(count):
-            mode, suffix = ("RGB", "png") if index % 2 else ("L", "jpg")
-            size = (40 + 7 * index, 64)
-            Image.new(mode, size, 60 * label if mode == "L" else (60 * label, 0, 0)).save(
-                root / name / f"{index}.{suffix}"
-            )
+from litmus.data.images.image_data import ImageData
+from litmus.data.images.image_folder import read_image
 
 
 def set_up(config: DictConfig, stage: str = "fit") -> ImageData:
-    """The data module as a trainer on the CPU would set it up."""
-    data: ImageData = instantiate(config.data, _convert_="all")
-    strategy = SimpleNamespace(root_device=torch.device("cpu"))
-    data.trainer = SimpleNamespace(  # type: ignore[assignment]
-        strategy=strategy, current_epoch=0, global_rank=0, world_size=1, training=False, precision_plugin=Identity()
-    )
-    data.prepare_data()
-    data.setup(stage)
+    data: ImageData = on_cpu(instantiate(config.data, _convert_="all"), stage)
     return data
-
-
-class Identity:
-    def convert_input(self, batch: Any) -> Any:
-        return batch
-
-
-def fake(composed: Callable[..., DictConfig], root: Path, name: str, *overrides: str) -> DictConfig:
-    """A named data set with a few made-up examples in its own file format."""
-    FAKES[name](root)
-    config = composed(f"data={name}", f"data.root={root}", f"data_root={root}", "data.batch_size=2", *overrides)
-    if "sha256" in config.data.source:
-        config.data.source.sha256 = None
-    return config
-
-
-@pytest.mark.parametrize("name", sorted(p.stem for p in (Path(__file__).parents[1] / "conf" / "data").glob("*.yaml")))
-def test_declared_facts_hold_for_a_batch(composed: Callable[..., DictConfig], tmp_path: Path, name: str) -> None:
-    config = fake(composed, tmp_path, name)
-    data = set_up(config)
-    data.setup("test")
-    for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader()):
-        images, labels = data.on_after_batch_transfer(next(iter(loader)), 0)
-        assert list(images.shape[1:]) == list(config.data.image_shape)
-        assert images.dtype == torch.float32 and images.is_contiguous(memory_format=torch.channels_last)
-        assert labels.min() >= 0 and labels.max() < config.data.num_classes == len(config.data.classes)
 
 
 def test_mean_and_std_of_the_digits_are_those_declared(composed: Callable[..., DictConfig]) -> None:
     data = set_up(composed("data=digits"))
     assert data.train_set is not None
-    images = data.normalise(data.train_set.images)
+    images = data.normalise(data.train_set.inputs)
     assert abs(images.mean().item()) < 0.02 and abs(images.std().item() - 1) < 0.02
 
 
@@ -141,21 +81,21 @@ def test_the_fingerprint_follows_the_content(composed: Callable[..., DictConfig]
 def test_folders_are_classes_and_a_test_folder_is_the_test_split(
     composed: Callable[..., DictConfig], tmp_path: Path
 ) -> None:
-    draw_folder(tmp_path / "images" / "train")
-    draw_folder(tmp_path / "images" / "test", count=2)
+    write_folder(tmp_path / "images" / "train")
+    write_folder(tmp_path / "images" / "test", count=2)
     overrides = [f"data.root={tmp_path}/images", f"data_root={tmp_path}", "data.batch_size=2"]
     data = set_up(composed("data=image_folder", *overrides))
     data.setup("test")
     assert data.classes == ["cat", "dog"]
-    assert data.test_set is not None and data.test_set.labels.tolist() == [0, 0, 1, 1]
-    assert data.train_set is not None and len(data.train_set.labels) == 12
+    assert data.test_set is not None and data.test_set.targets.tolist() == [0, 0, 1, 1]
+    assert data.train_set is not None and len(data.train_set.targets) == 12
 
 
 def test_without_a_test_folder_a_share_is_held_out(composed: Callable[..., DictConfig], tmp_path: Path) -> None:
     data = set_up(fake(composed, tmp_path, "image_folder"))
     data.setup("test")
     assert data.train_set is not None and data.test_set is not None
-    assert (len(data.train_set.labels), len(data.test_set.labels)) == (10, 2)
+    assert (len(data.train_set.targets), len(data.test_set.targets)) == (10, 2)
 
 
 def test_images_are_decoded_once_and_again_when_a_file_changes(
@@ -164,7 +104,7 @@ def test_images_are_decoded_once_and_again_when_a_file_changes(
     config = fake(composed, tmp_path, "image_folder")
     set_up(config)
     with monkeypatch.context() as patch:
-        patch.setattr("litmus.data.image_folder.read_image", None)  # calling it would fail
+        patch.setattr("litmus.data.images.image_folder.read_image", None)  # calling it would fail
         data = set_up(config)
     assert data.train_set is not None
     Image.new("RGB", (64, 64), (9, 9, 9)).save(tmp_path / "cat" / "new.png")
@@ -175,14 +115,14 @@ def test_images_are_decoded_once_and_again_when_a_file_changes(
 def test_a_new_class_does_not_shift_the_labels_in_the_cache(
     composed: Callable[..., DictConfig], tmp_path: Path
 ) -> None:
-    FAKES["image_folder"](tmp_path)
+    write_folder(tmp_path)
     overrides = ("data=image_folder", f"data.root={tmp_path}", f"data_root={tmp_path}", "data.batch_size=2")
     data = set_up(composed(*overrides))
-    assert data.train_set is not None and data.train_set.labels.unique().tolist() == [0, 1]
+    assert data.train_set is not None and data.train_set.targets.unique().tolist() == [0, 1]
     (tmp_path / "bird").mkdir()
     data = set_up(composed(*overrides))
     assert data.classes == ["bird", "cat", "dog"]
-    assert data.train_set is not None and data.train_set.labels.unique().tolist() == [1, 2]
+    assert data.train_set is not None and data.train_set.targets.unique().tolist() == [1, 2]
 
 
 def test_sixteen_bits_are_scaled_and_not_clipped(tmp_path: Path) -> None:
@@ -202,7 +142,7 @@ def test_a_broken_image_is_named_and_skipped_or_refused(
         data.setup("test")
     assert str(broken) in caplog.text
     assert data.train_set is not None and data.test_set is not None
-    assert len(data.train_set.labels) + len(data.test_set.labels) == 12
+    assert len(data.train_set.targets) + len(data.test_set.targets) == 12
     config.data.source.broken = "refuse"
     with pytest.raises(ValueError, match=r"broken.png can't be read as an image"):
         set_up(config)

@@ -96,6 +96,7 @@ def quieten_lightning() -> None:
     for message in (
         ".*LeafSpec.*",  # Lightning's use of torch, nothing to do with the user
         ".*smaller than the logging interval.*",  # the end of an epoch is always logged
+        ".*sync_dist=True.*",  # torchmetrics' values are the same on all ranks
         ".*does not have many workers.*",  # data in memory need none
         ".*checkpoints exists and is not empty.*",  # a run that goes on
     ):

@@ -46,11 +46,41 @@ class ShuffledBatches(Sampler[Tensor]):
             yield order[start : start + part]
 
 
-class PlainBatches(Sampler[Tensor]):
-    """Yields this rank's batches in the order of the set, each example exactly once over all ranks."""
+class BucketedBatches(ShuffledBatches):
+    """The same for examples of different lengths: within windows of the shuffled order the examples are sorted by
+    length and cut into batches, which are then shuffled, so that a batch needs little padding.
 
-    def __init__(self, size: int, batch_size: int, rank: int, ranks: int) -> None:
-        self.batches = torch.split(torch.arange(size)[rank::ranks], batch_size)
+    Args:
+        lengths: Of all examples.
+        window: Batches in a window: 1 is plain shuffling.
+    """
+
+    def __init__(self, lengths: Tensor, batch_size: int, seed: int, rank: int, ranks: int, window: int) -> None:
+        super().__init__(len(lengths), batch_size, seed, rank, ranks)
+        if window < 1:
+            raise ValueError(f"data.window={window} is not at least 1")
+        self.lengths, self.window = lengths, window
+
+    def __iter__(self) -> Iterator[Tensor]:
+        generator = torch.Generator().manual_seed(seed_of(self.seed, self.epoch))
+        order = torch.randperm(self.size, generator=generator)[: len(self) * self.batch_size]
+        batches: list[Tensor] = []
+        for part in torch.split(order, self.window * self.batch_size):
+            batches += torch.split(part[self.lengths[part].argsort(stable=True)], self.batch_size)
+        for index in torch.randperm(len(batches), generator=generator).tolist():
+            yield batches[index][self.rank :: self.ranks]
+
+
+class PlainBatches(Sampler[Tensor]):
+    """Yields this rank's batches in the order of the set, each example exactly once over all ranks.
+
+    Args:
+        lengths: Of all examples, if they differ: then from the shortest to the longest.
+    """
+
+    def __init__(self, size: int, batch_size: int, rank: int, ranks: int, lengths: Tensor | None = None) -> None:
+        order = torch.arange(size) if lengths is None else lengths.argsort(stable=True)
+        self.batches = torch.split(order[rank::ranks], batch_size)
 
     def __len__(self) -> int:
         return len(self.batches)

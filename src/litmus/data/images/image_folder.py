@@ -1,9 +1,6 @@
 """Your own images in class folders, decoded once into a memory-mapped array."""
 
-import hashlib
-import json
 import logging
-import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +8,8 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from litmus.data.cache import build_once, key_of
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +51,9 @@ class ImageFolder:
         stats = [
             (str(path.relative_to(root)), label, path.stat().st_size, path.stat().st_mtime_ns) for path, label in files
         ]
-        key = json.dumps([str(root.resolve()), list(self.image_shape), self.broken, stats])
-        folder = self.cache / hashlib.sha256(key.encode()).hexdigest()[:16]
-        if not folder.exists():
-            self._decode(files, folder)
+        key = key_of([str(root.resolve()), list(self.image_shape), self.broken, stats])
+        folder = self.cache / f"images-{key}"
+        build_once(folder, lambda partial: self._decode(files, partial))
         return np.load(folder / "images.npy", mmap_mode="c"), np.load(folder / "labels.npy")
 
     def _files(self, root: Path, split: str) -> list[tuple[Path, int]]:
@@ -76,37 +74,31 @@ class ImageFolder:
         ]
 
     def _decode(self, files: list[tuple[Path, int]], folder: Path) -> None:
-        """Fills a scratch folder beside the final one, and renames it when it is whole."""
+        """Fills a folder with what can be decoded."""
         from tqdm import tqdm
 
         channels, height, width = self.image_shape
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".decoding-") as scratch:
-            partial = Path(scratch, folder.name)
-            partial.mkdir()
-            images = np.lib.format.open_memmap(
-                partial / "images.npy", mode="w+", dtype=np.uint8, shape=(len(files), height, width, channels)
-            )
-            labels: list[int] = []
-            with ThreadPoolExecutor() as pool:
-                decoded = pool.map(self._read, (path for path, _ in files))
-                bar = tqdm(decoded, desc="decoding", total=len(files), disable=None)
-                try:
-                    for (_, label), image in zip(files, bar, strict=True):
-                        if image is not None:
-                            images[len(labels)] = image
-                            labels.append(label)
-                finally:
-                    pool.shutdown(cancel_futures=True)
-            if not labels:
-                raise ValueError(f"not one of {len(files)} images could be read, the first was {files[0][0]}")
-            images.flush()
-            if len(labels) < len(files):
-                np.save(partial / "whole.npy", images[: len(labels)])
-                (partial / "whole.npy").replace(partial / "images.npy")
-            np.save(partial / "labels.npy", np.array(labels, np.int64))
-            if not folder.exists():  # or another run was faster
-                partial.rename(folder)
+        images = np.lib.format.open_memmap(
+            folder / "images.npy", mode="w+", dtype=np.uint8, shape=(len(files), height, width, channels)
+        )
+        labels: list[int] = []
+        with ThreadPoolExecutor() as pool:
+            decoded = pool.map(self._read, (path for path, _ in files))
+            bar = tqdm(decoded, desc="decoding", total=len(files), disable=None)
+            try:
+                for (_, label), image in zip(files, bar, strict=True):
+                    if image is not None:
+                        images[len(labels)] = image
+                        labels.append(label)
+            finally:
+                pool.shutdown(cancel_futures=True)
+        if not labels:
+            raise ValueError(f"not one of {len(files)} images could be read, the first was {files[0][0]}")
+        images.flush()
+        if len(labels) < len(files):
+            np.save(folder / "whole.npy", images[: len(labels)])
+            (folder / "whole.npy").replace(folder / "images.npy")
+        np.save(folder / "labels.npy", np.array(labels, np.int64))
 
     def _read(self, path: Path) -> NDArray[np.uint8] | None:
         try:

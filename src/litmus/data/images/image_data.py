@@ -1,23 +1,24 @@
 """Images in memory: the whole set as one uint8 tensor, batches by indexing, augmentation on the device."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from pytorch_lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader
 
-from litmus.data.augment import Augment
-from litmus.data.order import PlainBatches, ShuffledBatches, seed_of
+from litmus.data.fingerprint import fingerprint
+from litmus.data.images.augment import Augment
+from litmus.data.images.image_folder import read_image
+from litmus.data.loaders import Indexed, check_batching, check_labels, hold_out, in_order, shuffled
+from litmus.data.order import seed_of
 
 Batch = tuple[Tensor, Tensor]
 GPU_SHARE = 0.5  # of the free memory that the set may take
-HASHED = 1 << 30  # bytes
 
 
 @runtime_checkable
@@ -29,25 +30,6 @@ class Source(Protocol):
 
     def load(self, root: Path, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Images [count, height, width, channels] and labels [count] of `train` or `test`."""
-
-
-class Indexed(Dataset[Batch]):
-    """Images and labels, read by a tensor of indices.
-
-    Args:
-        chosen: The examples that belong to this part of the arrays; None for all.
-    """
-
-    def __init__(self, images: Tensor, labels: Tensor, chosen: Tensor | None = None) -> None:
-        self.images, self.labels, self.chosen = images, labels, chosen
-
-    def __len__(self) -> int:
-        return len(self.labels if self.chosen is None else self.chosen)
-
-    def __getitem__(self, indices: Tensor) -> Batch:
-        indices = indices if self.chosen is None else self.chosen[indices]
-        indices = indices.to(self.images.device, non_blocking=True)
-        return self.images[indices], self.labels[indices]
 
 
 class ImageData(LightningDataModule):
@@ -85,14 +67,7 @@ class ImageData(LightningDataModule):
         on_gpu: bool,
     ) -> None:
         super().__init__()
-        if batch_size < 1:
-            raise ValueError(f"data.batch_size={batch_size} is not at least 1")
-        if split_seed < 0:
-            raise ValueError(f"data.split_seed={split_seed} is below 0: give 0 or more")
-        if train_size is not None and train_size < 1:
-            raise ValueError(f"data.train_size={train_size} is not at least 1; null takes all")
-        if not 0 < validation < 1:
-            raise ValueError(f"data.validation={validation} is not a share between 0 and 1, such as 0.1")
+        check_batching(batch_size, train_size, validation, split_seed)
         if len(classes) != num_classes:
             raise ValueError(f"data.classes names {len(classes)} classes and data.num_classes is {num_classes}")
         if not len(mean) == len(std) == image_shape[0]:
@@ -111,25 +86,22 @@ class ImageData(LightningDataModule):
     def setup(self, stage: str) -> None:
         if stage in ("fit", "validate") and self.train_set is None:
             images, labels = self._load("train")
-            order = torch.randperm(len(labels), generator=torch.Generator().manual_seed(seed_of(self.split_seed)))
-            held_out = max(1, round(self.validation * len(labels)))
-            self.train_set = Indexed(images, labels, order[held_out:][: self.train_size])
-            self.val_set = Indexed(images, labels, order[:held_out])
+            rest, held_out = hold_out(len(labels), self.validation, self.split_seed)
+            self.train_set = Indexed(images, labels, rest[: self.train_size])
+            self.val_set = Indexed(images, labels, held_out)
         if stage == "test" and self.test_set is None:
             self.test_set = Indexed(*self._load("test"))
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        assert self.train_set is not None and self.trainer is not None
-        batches = ShuffledBatches(len(self.train_set), self.batch_size, self.seed, *self._rank())
-        batches.set_epoch(self.trainer.current_epoch)
-        return self._loader(self.train_set, batches)
+        assert self.train_set is not None
+        return shuffled(self.train_set, self.batch_size, self.seed, self.trainer)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return self._loader(self.val_set, self._plain(self.val_set))
+        return in_order(self.val_set, self.batch_size, self.trainer)
 
     def test_dataloader(self) -> DataLoader[Batch]:
         assert self.test_set is not None
-        return self._loader(self.test_set, self._plain(self.test_set))
+        return in_order(self.test_set, self.batch_size, self.trainer)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augments a training batch and normalises any."""
@@ -147,6 +119,14 @@ class ImageData(LightningDataModule):
         self.mean, self.std = self.mean.to(images.device), self.std.to(images.device)
         return images.float().sub_(self.mean).div_(self.std).permute(0, 3, 1, 2)
 
+    def examples(self, path: Path) -> Iterator[tuple[str, Tensor]]:
+        """Name and bytes [height, width, channels] of the image in a file, for prediction."""
+        yield str(path), torch.from_numpy(read_image(path, self.image_shape))
+
+    def batch(self, examples: Sequence[Tensor]) -> Tensor:
+        """Images [batch, channels, height, width], ready for the network."""
+        return self.normalise(torch.stack(list(examples)))
+
     def picture(self, image: Tensor) -> NDArray[np.uint8]:
         """The bytes [height, width, channels] behind one normalised image."""
         pixels = image.permute(1, 2, 0) * self.std.to(image.device) + self.mean.to(image.device)
@@ -158,15 +138,8 @@ class ImageData(LightningDataModule):
         channels, height, width = self.image_shape
         if images.shape[1:] != (height, width, channels):
             raise ValueError(f"data.image_shape={list(self.image_shape)} and the images are {list(images.shape[1:])}")
-        if len(labels) == 0:
-            raise ValueError(f"the {split} split in {self.root} is empty")
-        outside = (labels < 0) | (labels >= len(self.classes))
-        if outside.any():
-            bad = int(outside.argmax())
-            raise ValueError(
-                f"label {labels[bad]} of {split} example {bad} is outside the {len(self.classes)} of data.classes"
-            )
-        self.fingerprints[split] = fingerprint(images, labels)
+        check_labels(torch.from_numpy(labels), len(self.classes), split)
+        self.fingerprints[split] = fingerprint(labels, images)
         device = self._home(images.nbytes)
         return torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device)
 
@@ -177,27 +150,3 @@ class ImageData(LightningDataModule):
         if device.type == "cuda" and self.on_gpu and size < GPU_SHARE * torch.cuda.mem_get_info(device)[0]:
             return device
         return torch.device("cpu")
-
-    def _rank(self) -> tuple[int, int]:
-        assert self.trainer is not None
-        return self.trainer.global_rank, self.trainer.world_size
-
-    def _plain(self, part: Indexed) -> PlainBatches:
-        return PlainBatches(len(part), self.batch_size, *self._rank())
-
-    def _loader(self, part: Indexed, batches: Sampler[Tensor]) -> DataLoader[Batch]:
-        assert self.trainer is not None
-        pin = self.trainer.strategy.root_device.type == "cuda" and part.images.device.type == "cpu"
-        return DataLoader(part, batch_size=None, sampler=batches, collate_fn=as_is, pin_memory=pin)
-
-
-def fingerprint(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> str:
-    """16 hexadecimal digits for the content; of more than a gibibyte of images, for evenly spaced ones."""
-    content = hashlib.sha256(labels.data)
-    content.update(np.ascontiguousarray(images[:: 1 + images.nbytes // HASHED]).data)
-    return content.hexdigest()[:16]
-
-
-def as_is(batch: Any) -> Any:
-    """The dataset gives whole batches: there is nothing to collate."""
-    return batch

@@ -1,0 +1,98 @@
+"""What the data modules share: sets that give whole batches by index, loaders for them, a cut for validation."""
+
+from collections.abc import Sized
+from typing import Any, cast
+
+import torch
+from pytorch_lightning import Trainer
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from litmus.data.order import PlainBatches, ShuffledBatches, seed_of
+
+
+class Indexed(Dataset[tuple[Tensor, Tensor]]):
+    """Inputs and targets in memory, read by a tensor of indices.
+
+    Args:
+        chosen: The examples that belong to this part of the arrays; None for all.
+    """
+
+    def __init__(self, inputs: Tensor, targets: Tensor, chosen: Tensor | None = None) -> None:
+        self.inputs, self.targets, self.chosen = inputs, targets, chosen
+
+    def __len__(self) -> int:
+        return len(self.targets if self.chosen is None else self.chosen)
+
+    def __getitem__(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        indices = indices if self.chosen is None else self.chosen[indices]
+        indices = indices.to(self.inputs.device, non_blocking=True)
+        return self.inputs[indices], self.targets[indices]
+
+
+def shuffled(part: Sized, batch_size: int, seed: int, trainer: Trainer | None) -> DataLoader[Any]:
+    """Training batches of a set, in the order of the trainer's epoch."""
+    assert trainer is not None
+    batches = ShuffledBatches(len(part), batch_size, seed, *ranks_of(trainer))
+    batches.set_epoch(trainer.current_epoch)
+    return loader(part, batches, trainer)
+
+
+def in_order(part: Sized, batch_size: int, trainer: Trainer | None) -> DataLoader[Any]:
+    """Batches of a set for validation or testing."""
+    assert trainer is not None
+    return loader(part, PlainBatches(len(part), batch_size, *ranks_of(trainer)), trainer)
+
+
+def loader(part: Sized, batches: Sampler[Tensor], trainer: Trainer) -> DataLoader[Any]:
+    """Batches of a set, read by the tensors of indices that the sampler yields."""
+    in_ram = not (isinstance(part, Indexed) and part.inputs.is_cuda)
+    pin = trainer.strategy.root_device.type == "cuda" and in_ram
+    return DataLoader(cast(Dataset[Any], part), batch_size=None, sampler=batches, collate_fn=as_is, pin_memory=pin)
+
+
+def as_is(batch: Any) -> Any:
+    """The set gives whole batches: there is nothing to collate."""
+    return batch
+
+
+def ranks_of(trainer: Trainer) -> tuple[int, int]:
+    """This process's rank, and how many there are."""
+    return trainer.global_rank, trainer.world_size
+
+
+def hold_out(size: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
+    """Indices of the rest and of the part held out, shuffled by a seed of the split's own."""
+    order = torch.randperm(size, generator=torch.Generator().manual_seed(seed_of(seed)))
+    held_out = max(1, round(share * size))
+    return order[held_out:], order[:held_out]
+
+
+def check_batching(batch_size: int, train_size: int | None, validation: float | None, split_seed: int) -> None:
+    """Refuses values that no data module can follow.
+
+    Raises:
+        ValueError: With the key, the value and the limit.
+    """
+    if batch_size < 1:
+        raise ValueError(f"data.batch_size={batch_size} is not at least 1")
+    if train_size is not None and train_size < 1:
+        raise ValueError(f"data.train_size={train_size} is not at least 1; null takes all")
+    if validation is not None and not 0 < validation < 1:
+        raise ValueError(f"data.validation={validation} is not a share between 0 and 1, such as 0.1")
+    if split_seed < 0:
+        raise ValueError(f"data.split_seed={split_seed} is below 0: give 0 or more")
+
+
+def check_labels(labels: Tensor, classes: int, split: str) -> None:
+    """Refuses labels outside the declared classes, and an empty split.
+
+    Raises:
+        ValueError: With the first one that is wrong.
+    """
+    if len(labels) == 0:
+        raise ValueError(f"the {split} split is empty")
+    outside = (labels < 0) | (labels >= classes)
+    if outside.any():
+        bad = int(outside.int().argmax())
+        raise ValueError(f"label {labels[bad]} of {split} example {bad} is outside the {classes} of data.classes")

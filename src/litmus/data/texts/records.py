@@ -1,0 +1,344 @@
+"""Readers of texts with labels: lines, CSV, JSON lines, Parquet, folders. What can't be read is named, not fatal."""
+
+import csv
+import functools
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+csv.field_size_limit(1 << 27)
+
+JSON_LINES = (".jsonl", ".ndjson", ".json")
+TABLES = (".csv", ".tsv", *JSON_LINES, ".parquet")
+LABELS = ("label", "labels", "class", "category", "target", "sentiment", "cat")
+TEXTS = ("text", "review", "sentence", "content", "body", "comment", "document")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One text; `label` is None where there are none, `broken` says why a record can't be used, and `size` is that of a
+    line in the file, in characters."""
+
+    where: str
+    text: str = ""
+    label: str | None = None
+    broken: str | None = None
+    size: int = 0
+
+
+@runtime_checkable
+class Reader(Protocol):
+    """One of the classes below."""
+
+    def files(self, path: Path) -> list[Path]:
+        """The files behind a path, in an order that does not depend on the file system."""
+
+    def read(self, path: Path, encodings: Sequence[str]) -> Iterator[Record]:
+        """Every record, the broken ones too."""
+
+
+class Lines:
+    """Plain text without labels, line by line.
+
+    Args:
+        end: What stands for the end of a line; None keeps the line as it is.
+    """
+
+    def __init__(self, end: str | None) -> None:
+        self.end = end
+
+    def files(self, path: Path) -> list[Path]:
+        return [path]
+
+    def read(self, path: Path, encodings: Sequence[str]) -> Iterator[Record]:
+        for record in _lines(path, encodings):
+            text = record.text if self.end is None else f"{record.text.strip()} {self.end} "
+            yield Record(record.where, text, broken=record.broken, size=len(record.text))
+
+
+class LabelledLines:
+    """`label text` on each line."""
+
+    def files(self, path: Path) -> list[Path]:
+        return [path]
+
+    def read(self, path: Path, encodings: Sequence[str]) -> Iterator[Record]:
+        for record in _lines(path, encodings):
+            label, found, text = record.text.strip().partition(" ")
+            if record.broken or not label:
+                yield record if record.broken else Record(record.where, broken="an empty line")
+            else:
+                yield Record(record.where, text, label) if found else Record(record.where, "", label)
+
+
+class Table:
+    """CSV, TSV, JSON lines or Parquet, by the file's suffix.
+
+    Args:
+        text: Columns that make up the text, one after the other.
+        label: Column of the label; None if there is none.
+        header: Names of the columns, where the file does not begin with them.
+    """
+
+    def __init__(self, text: Sequence[str], label: str | None, header: Sequence[str] | None) -> None:
+        self.text, self.label, self.header = list(text), label, header
+
+    def files(self, path: Path) -> list[Path]:
+        return [path]
+
+    def read(self, path: Path, encodings: Sequence[str]) -> Iterator[Record]:
+        wanted = [*self.text, *([] if self.label is None else [self.label])]
+        for where, row in _rows(path, encodings, self.header, wanted):
+            if isinstance(row, str):
+                yield Record(where, broken=row)
+                continue
+            values = [row.get(column) for column in wanted]
+            lacking = [column for column, value in zip(wanted, values, strict=True) if value is None]
+            if self.label is not None and not str(values[-1] if values[-1] is not None else "").strip():
+                lacking = [self.label]
+            if lacking:
+                yield Record(where, broken=f"no {lacking[0]}")
+            else:
+                text = " ".join(str(value) for value in values[: len(self.text)])
+                yield Record(where, text, None if self.label is None else str(values[-1]))
+
+
+class Folders:
+    """A folder a class, a file a text.
+
+    Args:
+        only: Names of the folders to read; None for all.
+    """
+
+    def __init__(self, only: Sequence[str] | None) -> None:
+        self.only = None if only is None else list(only)
+
+    def files(self, path: Path) -> list[Path]:
+        folders = [folder for folder in path.iterdir() if folder.is_dir() and not folder.name.startswith(".")]
+        if self.only is not None:
+            folders = [folder for folder in folders if folder.name in self.only]
+        return sorted(file for folder in folders for file in folder.iterdir())
+
+    def read(self, path: Path, encodings: Sequence[str]) -> Iterator[Record]:
+        for file in self.files(path):
+            text = _decode(file.read_bytes(), encodings)
+            if text is None:
+                yield Record(str(file), broken=f"not in {' or '.join(encodings)}")
+            else:
+                yield Record(str(file), text, file.parent.name)
+
+
+class AnyFormat:
+    """Whatever stands at the path: a folder with a folder a class, `.txt` lines with the label first, or a table.
+
+    Args:
+        text: Columns of a table that make up the text; None for the one with a usual name, or the only one left.
+        label: Column of the label; None for the one with a usual name.
+    """
+
+    def __init__(self, text: str | Sequence[str] | None, label: str | None) -> None:
+        self.text = [text] if isinstance(text, str) else None if text is None else list(text)
+        self.label = label
+
+    def files(self, path: Path) -> list[Path]:
+        return Folders(None).files(path) if path.is_dir() else [path]
+
+    def read(self, path: Path, encodings: Sequence[str]) -> Iterator[Record]:
+        return self._reader(path, encodings).read(path, encodings)
+
+    def _reader(self, path: Path, encodings: Sequence[str]) -> Reader:
+        if path.is_dir():
+            return Folders(None)
+        if path.suffix not in TABLES:
+            return LabelledLines()
+        names = [] if self.text and self.label else columns(path, encodings)
+        label = self.label or _usual(path, names, LABELS, "label")
+        others = [name for name in names if name != label]
+        return Table(self.text or [_usual(path, others, TEXTS, "text")], label, None)
+
+
+def columns(path: Path, encodings: Sequence[str]) -> list[str]:
+    """Names of a table's columns; of JSON lines, the keys of the first.
+
+    Raises:
+        ValueError: If it has none.
+    """
+    if path.suffix == ".parquet":
+        with _open_parquet(path) as file:
+            return list(file.schema_arrow.names)
+    first = next(_lines(path, encodings), None)
+    if first is None or first.broken:
+        raise ValueError(f"{path} is {first.broken if first else 'empty'}")
+    if path.suffix in JSON_LINES:
+        _, row = next(_json_rows(path, encodings))
+        if isinstance(row, str):
+            raise ValueError(f"{path}:1 is {row}: one object a line is needed")
+        return list(row)
+    return next(csv.reader([first.text], delimiter=_delimiter(path)), [])
+
+
+def label_names(
+    path: str | None, text: str | Sequence[str] | None, label: str | None, encodings: Sequence[str]
+) -> list[str]:
+    """Every label of the user's own texts, sorted: what `data=text_files` calls its classes.
+
+    Raises:
+        ValueError: If there is no such file, or no label in it.
+    """
+    if path is None:
+        raise ValueError("data=text_files needs data.path=FILE: CSV, JSON lines, Parquet, .txt, or a folder of folders")
+    if not Path(path).exists():
+        raise ValueError(f"data.path={path} does not exist")
+    if not encodings:
+        raise ValueError("data.encodings is empty: give [utf-8]")
+    names = text if isinstance(text, str) or text is None else tuple(text)
+    return _label_names(path, Path(path).stat().st_mtime_ns, names, label, tuple(encodings))
+
+
+@functools.cache
+def _label_names(
+    path: str, changed: int, text: str | tuple[str, ...] | None, label: str | None, encodings: tuple[str, ...]
+) -> list[str]:
+    """Reads the file once for each state of it: a configuration asks many times."""
+    records = AnyFormat(text, label).read(Path(path), encodings)
+    found = {record.label for record in records if record.label is not None}
+    if not found:
+        raise ValueError(f"data.path={path} has no record with a label")
+    return sorted(found)
+
+
+def _usual(path: Path, names: Sequence[str], usual: Sequence[str], key: str) -> str:
+    """The column with one of the usual names, or the only one."""
+    found = [name for name in names if name.lower() in usual] or names
+    if len(found) != 1:
+        raise ValueError(
+            f"{path} has the columns {', '.join(names)}: give data.{key}={'[COLUMN]' if key == 'text' else 'COLUMN'}"
+        )
+    return found[0]
+
+
+def _decode(content: bytes, encodings: Sequence[str]) -> str | None:
+    """The text in the first encoding that fits."""
+    for encoding in encodings:
+        try:
+            return content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return None
+
+
+def _lines(path: Path, encodings: Sequence[str]) -> Iterator[Record]:
+    """Every line with its end; only \\n ends one."""
+    with open(path, "rb") as file:
+        for number, content in enumerate(file, 1):
+            text = _decode(content, encodings)
+            where = f"{path}:{number}"
+            if text is None:
+                yield Record(where, broken=f"not in {' or '.join(encodings)}")
+            else:
+                yield Record(where, text.removeprefix("\ufeff") if number == 1 else text)
+
+
+def _rows(
+    path: Path, encodings: Sequence[str], header: Sequence[str] | None, wanted: Sequence[str]
+) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    """Place and row of a table, or what is wrong with it.
+
+    Raises:
+        ValueError: If a wanted column is not there at all, or the suffix is not known.
+    """
+    if path.suffix in (".csv", ".tsv"):
+        yield from _csv_rows(path, encodings, header, wanted)
+    elif path.suffix in JSON_LINES:
+        yield from _json_rows(path, encodings)
+    elif path.suffix == ".parquet":
+        yield from _parquet_rows(path, wanted)
+    else:
+        raise ValueError(f"{path} is not a .csv, .tsv, .jsonl or .parquet file")
+
+
+def _csv_rows(
+    path: Path, encodings: Sequence[str], header: Sequence[str] | None, wanted: Sequence[str]
+) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    undecodable: list[tuple[str, str]] = []  # places of the lines that were left out, and why
+    numbers: list[int] = []  # of the lines that were read
+
+    def lines() -> Iterator[str]:
+        for record in _lines(path, encodings):
+            if record.broken:
+                undecodable.append((record.where, record.broken))
+            else:
+                numbers.append(int(record.where.rpartition(":")[2]))
+                yield record.text.replace("\0", "")
+
+    rows = csv.reader(lines(), delimiter=_delimiter(path), strict=True)
+    names = list(header) if header else next(rows, [])
+    check_columns(path, names, wanted)
+    while True:
+        try:
+            row: list[str] | str = next(rows)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            row = f"not CSV: {error}"
+        yield from undecodable
+        undecodable.clear()
+        where = f"{path}:{numbers[-1] if numbers else 1}"
+        numbers.clear()
+        if isinstance(row, str):
+            yield where, row
+        elif row:
+            fits = len(row) == len(names)
+            yield where, dict(zip(names, row, strict=True)) if fits else f"{len(row)} fields, not {len(names)}"
+    yield from undecodable
+
+
+def _delimiter(path: Path) -> str:
+    return "\t" if path.suffix == ".tsv" else ","
+
+
+def _json_rows(path: Path, encodings: Sequence[str]) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    for record in _lines(path, encodings):
+        if record.broken or not record.text.strip():
+            yield record.where, record.broken or "an empty line"
+            continue
+        try:
+            row = json.loads(record.text)
+        except ValueError as error:
+            yield record.where, f"not JSON: {error}"
+        else:
+            yield record.where, row if isinstance(row, dict) else "not a JSON object"
+
+
+def _parquet_rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    with _open_parquet(path) as file:
+        check_columns(path, file.schema_arrow.names, wanted)
+        row = 0
+        for batch in file.iter_batches(columns=list(wanted)):
+            for values in batch.to_pylist():
+                row += 1
+                yield f"{path} row {row}", values
+
+
+def _open_parquet(path: Path) -> Any:
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise ValueError("Parquet files need pyarrow: pip install 'litmus[parquet]'") from error
+    try:
+        return pyarrow.parquet.ParquetFile(path)
+    except ValueError as error:
+        raise ValueError(f"{path} can't be read as Parquet: {error}") from error
+
+
+def check_columns(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:
+    """Refuses a table without the columns that were asked for.
+
+    Raises:
+        ValueError: With the columns that are there.
+    """
+    for column in wanted:
+        if column not in names:
+            raise ValueError(f"{path} has no column {column}: there is {', '.join(names)}")

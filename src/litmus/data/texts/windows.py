@@ -1,0 +1,83 @@
+"""Where the windows of a long run of tokens stand: samplers that yield [start, stop] of each row of a batch."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import Sampler
+
+from litmus.data.order import seed_of
+
+
+class RandomWindows(Sampler[Tensor]):
+    """Windows that start anywhere, a function of (seed, epoch); all ranks draw the same and take their part.
+
+    Args:
+        size: Number of tokens.
+        steps: Batches of an epoch.
+    """
+
+    def __init__(self, size: int, context: int, batch_size: int, steps: int, seed: int, rank: int, ranks: int) -> None:
+        check_windows(size, context, batch_size, ranks)
+        self.size, self.context, self.batch_size, self.steps = size, context, batch_size, steps
+        self.seed, self.rank, self.ranks, self.epoch = seed, rank, ranks, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before every epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.steps
+
+    def __iter__(self) -> Iterator[Tensor]:
+        for step in range(self.steps):
+            generator = torch.Generator().manual_seed(seed_of(self.seed, self.epoch, step))
+            starts = torch.randint(self.size - self.context, (self.batch_size,), generator=generator)
+            starts = starts[self.rank :: self.ranks]
+            yield torch.stack([starts, starts + self.context], 1)
+
+
+class PlainWindows(Sampler[Tensor]):
+    """Window after window, each target exactly once over all ranks; the last window may be shorter."""
+
+    def __init__(self, size: int, context: int, batch_size: int, rank: int, ranks: int) -> None:
+        starts = torch.arange(0, size - 1, context)[rank::ranks]
+        stops = (starts + context).clamp(max=size - 1)
+        self.batches = torch.split(torch.stack([starts, stops], 1), batch_size)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.batches)
+
+
+class Streams(Sampler[Tensor]):
+    """The run cut into one stream a row of the batch; each batch goes on where the last one ended (Zaremba 2014)."""
+
+    def __init__(self, size: int, context: int, batch_size: int, rank: int, ranks: int) -> None:
+        check_windows(size, context, batch_size, ranks)
+        self.size, self.context = size, context
+        self.length = -((1 - size) // batch_size)  # of a stream, rounded up
+        self.begins = torch.arange(batch_size).chunk(ranks)[rank] * self.length
+
+    def __len__(self) -> int:
+        return -(-self.length // self.context)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        ends = (self.begins + self.length).clamp(max=self.size - 1)
+        for step in range(len(self)):
+            starts = torch.minimum(self.begins + step * self.context, ends)
+            yield torch.stack([starts, torch.minimum(starts + self.context, ends)], 1)
+
+
+def check_windows(size: int, context: int, batch_size: int, ranks: int) -> None:
+    """Refuses a corpus that has no window, and batches that can't be shared.
+
+    Raises:
+        ValueError: With the values.
+    """
+    if size <= context:
+        raise ValueError(f"data.context={context} is too long for a corpus of {size} tokens")
+    if batch_size % ranks:
+        raise ValueError(f"data.batch_size={batch_size} can't be shared equally by {ranks} devices")

@@ -1,0 +1,179 @@
+"""A few made-up examples of every data set, in its own file format: what the tests train on without a network."""
+
+import csv
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from omegaconf import DictConfig
+from PIL import Image
+from test_data_files import write_cifar, write_idx
+
+Compose = Callable[..., DictConfig]
+WORDS = ["film", "plot", "actor", "scene", "music", "light", "sound", "story"]
+
+
+def fake(composed: Compose, root: Path, name: str, *overrides: str) -> DictConfig:
+    """The configuration of a data set whose files were made up in `root`, with small batches."""
+    made = FAKES[name](root) if not any(root.iterdir()) else (root / ".overrides").read_text().splitlines()
+    (root / ".overrides").write_text("\n".join(made or []))
+    base = [f"data={name}", f"data_root={root}", "data.batch_size=4"]
+    config = composed(*base, *(made or []), *overrides)
+    if "sha256" in config.data.get("source", {}):
+        config.data.source.sha256 = None
+    return config
+
+
+def write_folder(root: Path, classes: Sequence[str] = ("cat", "dog"), count: int = 6) -> list[str]:
+    """Class folders of pictures of different sizes, formats and modes."""
+    for label, name in enumerate(classes):
+        (root / name).mkdir(parents=True)
+        for index in range(count):
+            mode, suffix = ("RGB", "png") if index % 2 else ("L", "jpg")
+            size = (40 + 7 * index, 64)
+            Image.new(mode, size, 60 * label if mode == "L" else (60 * label, 0, 0)).save(
+                root / name / f"{index}.{suffix}"
+            )
+    return [f"data.root={root}"]
+
+
+def sentences(count: int, classes: int) -> list[tuple[int, str]]:
+    """Labels and texts whose second word tells the class, each of another length."""
+    rng = np.random.default_rng(0)
+    return [
+        (i % classes, f"the word{i % classes} " + " ".join(rng.choice(WORDS, rng.integers(1, 12))))
+        for i in range(count)
+    ]
+
+
+def write_lines(root: Path, classes: int, *names: str) -> list[str]:
+    """`label text` lines."""
+    (root / "sentences").mkdir()
+    for name in names:
+        lines = [f"{label} {text}" for label, text in sentences(10 * classes, classes)]
+        (root / "sentences" / name).write_text("\n".join(lines) + "\n")
+    return ["data.source.download=null"]
+
+
+def write_text_folders(top: Path, splits: Sequence[str], classes: Sequence[str]) -> list[str]:
+    """A folder a class, a file a text."""
+    for split in splits:
+        for index, (label, text) in enumerate(sentences(5 * len(classes), len(classes))):
+            (top / split / classes[label]).mkdir(parents=True, exist_ok=True)
+            (top / split / classes[label] / f"{index}.txt").write_text(text)
+    return ["data.source.download=null"]
+
+
+def write_csv(path: Path, rows: Sequence[Sequence[object]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+def write_news(root: Path) -> list[str]:
+    for name in ("train.csv", "test.csv"):
+        write_csv(root / "ag_news" / name, [(label + 1, "a title", text) for label, text in sentences(40, 4)])
+    return ["data.source.download=null"]
+
+
+def write_reviews(root: Path) -> list[str]:
+    write_csv(root / "reviews.csv", [("label", "text"), *sentences(40, 2)])
+    return [f"data.path={root}/reviews.csv"]
+
+
+def write_corpus(folder: Path, *names: str) -> list[str]:
+    folder.mkdir()
+    for name in names:
+        (folder / name).write_text("\n".join(f" {text} <unk> ." for _, text in sentences(60, 5)) + "\n")
+    return ["data.source.download=null", "data.context=8"]
+
+
+def write_series(path: Path, columns: Sequence[str], rows: int = 400) -> list[str]:
+    """Waves, one a column, after a column of dates."""
+    steps = np.arange(rows)
+    waves = np.stack([np.sin(steps / (3 + index)) for index in range(len(columns))], 1)
+    dated = [(f"2020-01-01 {step}", *row) for step, row in enumerate(waves.tolist())]
+    write_csv(path, [("date", *columns), *dated])
+    return ["data.length=24", "data.horizon=8"]
+
+
+def write_ett(root: Path, name: str) -> list[str]:
+    sizes = write_series(root / "ett" / f"{name}.csv", ["HUFL", "HULL", "MUFL", "MULL", "LUFL", "LULL", "OT"])
+    return [*sizes, "data.train=200", "data.validation=100", "data.test=100"]
+
+
+def write_ucr(root: Path) -> list[str]:
+    """Twenty-four steps up or down."""
+    folder = root / "ucr" / "ItalyPowerDemand"
+    folder.mkdir(parents=True)
+    head = "@problemName x\n@timestamps false\n@univariate true\n@equalLength true\n@classLabel true 1 2\n@data\n"
+    ramp = np.linspace(-1, 1, 24)
+    lines = [",".join(f"{value:.3f}" for value in ramp * (-1) ** i) + f":{1 + i % 2}" for i in range(40)]
+    for split in ("TRAIN", "TEST"):
+        (folder / f"ItalyPowerDemand_{split}.ts").write_text(head + "\n".join(lines) + "\n")
+    return []
+
+
+def write_table(root: Path) -> list[str]:
+    rows = np.random.default_rng(0).normal(size=(60, 4)).round(3)
+    table = [(*row, 3 + 2 * row[0] - row[1]) for row in rows.tolist()]
+    write_csv(root / "table.csv", [("a", "b", "c", "d", "price"), *table])
+    return [f"data.path={root}/table.csv", "data.target=price"]
+
+
+def write_cifar10(root: Path) -> list[str]:
+    for index in range(1, 6):
+        (root / f"data_batch_{index}.bin").write_bytes(write_cifar(root)["data_batch_1.bin"])
+    return [f"data.root={root}"]
+
+
+def write_cifar100(root: Path) -> list[str]:
+    for split in ("train", "test"):
+        (root / f"{split}.bin").write_bytes(np.full((8, 3074), 99, np.uint8).tobytes())
+    return [f"data.root={root}"]
+
+
+def write_digits(root: Path, zipped: bool) -> list[str]:
+    write_idx(root, zipped)
+    return [f"data.root={root}"]
+
+
+FAKES: dict[str, Callable[[Path], list[str]]] = {
+    "20newsgroups": lambda root: write_text_folders(
+        root / "20newsgroups", ["20news-bydate-train", "20news-bydate-test"], NEWSGROUPS
+    ),
+    "adding_problem": lambda root: ["data.source.train=200", "data.source.test=20", "data.length=20"],
+    "ag_news": write_news,
+    "cifar10": write_cifar10,
+    "cifar100": write_cifar100,
+    "diabetes": lambda root: [],
+    "digits": lambda root: [],
+    "etth1": lambda root: write_ett(root, "ETTh1"),
+    "etth2": lambda root: write_ett(root, "ETTh2"),
+    "ettm1": lambda root: write_ett(root, "ETTm1"),
+    "ettm2": lambda root: write_ett(root, "ETTm2"),
+    "fashion_mnist": lambda root: write_digits(root, zipped=True),
+    "image_folder": write_folder,
+    "imdb": lambda root: write_text_folders(root / "aclImdb", ["train", "test"], ["neg", "pos"]),
+    "mnist": lambda root: write_digits(root, zipped=False),
+    "mnist1d": lambda root: [],
+    "modular_arithmetic": lambda root: [],
+    "mr": lambda root: write_lines(root, 2, "rt-polarity.all"),
+    "ptb": lambda root: write_corpus(root / "ptb", "ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"),
+    "series_file": lambda root: [*write_series(root / "own.csv", ["x", "y"]), f"data.path={root}/own.csv"],
+    "sst2": lambda root: write_lines(root, 2, *(f"stsa.binary.{split}" for split in ("train", "dev", "test"))),
+    "table": write_table,
+    "text_files": write_reviews,
+    "tinyshakespeare": lambda root: write_corpus(root / "tinyshakespeare", "input.txt"),
+    "trec": lambda root: write_lines(root, 6, "TREC.train.all", "TREC.test.all"),
+    "ucr": write_ucr,
+    "wikitext2": lambda root: write_corpus(
+        root / "wikitext-2", *(f"wiki.{split}.tokens" for split in ("train", "valid", "test"))
+    ),
+}
+NEWSGROUPS = [
+    "alt.atheism", "comp.graphics", "comp.os.ms-windows.misc", "comp.sys.ibm.pc.hardware", "comp.sys.mac.hardware",
+    "comp.windows.x", "misc.forsale", "rec.autos", "rec.motorcycles", "rec.sport.baseball", "rec.sport.hockey",
+    "sci.crypt", "sci.electronics", "sci.med", "sci.space", "soc.religion.christian", "talk.politics.guns",
+    "talk.politics.mideast", "talk.politics.misc", "talk.religion.misc",
+]  # fmt: skip
