@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from litmus.data.augment import Augment
+from litmus.data.images.augment import Augment
 
 
 def images() -> torch.Tensor:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fakes import fake
 from omegaconf import DictConfig
 from PIL import Image
 
 from litmus.cli import main
-from litmus.data.digits import Digits
+from litmus.data.images.digits import Digits
 from litmus.folder import read_record
 from train import train
 
@@ -51,7 +52,7 @@ def test_predict_names_the_class_of_an_image_file(
         Image.fromarray(image[..., 0]).save(path)
     main(["predict", str(moved), *map(str, paths)])
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert [row["file"] for row in rows] == [str(path) for path in paths]
+    assert [row["example"] for row in rows] == [str(path) for path in paths]
     assert all(0.1 <= float(row["probability"]) <= 1 for row in rows)
     assert np.mean([int(row["class"]) == label for row, label in zip(rows, labels, strict=False)]) > 0.9
 
@@ -62,6 +63,60 @@ def test_predict_refuses_what_is_no_image(moved: Path, tmp_path: Path, capsys: p
         with pytest.raises(SystemExit) as stop:
             main(["predict", str(moved), str(tmp_path / name)])
         assert stop.value.code == 1 and f"{name} can't be read as an image" in capsys.readouterr().err
+
+
+def trained(composed: Callable[..., DictConfig], root: Path, name: str, *overrides: str) -> Path:
+    """The folder of a short run on made-up data, whose files are gone afterwards."""
+    root.mkdir()
+    config = fake(composed, root, name, *overrides)
+    train(config)
+    shutil.rmtree(root)
+    (folder,) = Path(config.output_root).iterdir()
+    return folder
+
+
+def rows_of(capsys: pytest.CaptureFixture[str]) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO("example," + capsys.readouterr().out.split("example,")[-1])))
+
+
+def test_predict_names_the_class_of_each_line_of_text_without_the_training_texts(
+    composed: Callable[..., DictConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("model=lstm", "model.hidden=8", "trainer.max_epochs=8", "optimizer.lr=0.02")
+    folder = trained(composed, tmp_path / "data", "sst2", *options)
+    (tmp_path / "new.txt").write_text("the word0 film\n\nthe word1 story and more\n")
+    main(["predict", str(folder), str(tmp_path / "new.txt")])
+    rows = rows_of(capsys)
+    assert [(row["example"], row["class"]) for row in rows] == [
+        (f"{tmp_path}/new.txt:1", "negative"),
+        (f"{tmp_path}/new.txt:3", "positive"),
+    ]
+
+
+def test_predict_gives_numbers_in_their_units_and_forecasts_step_by_step(
+    composed: Callable[..., DictConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = trained(composed, tmp_path / "data", "series_file", "model=dlinear", "trainer.max_epochs=2")
+    (tmp_path / "past.csv").write_text("x,y\n" + "".join(f"{step},{-step}\n" for step in range(30)))
+    main(["predict", str(folder), str(tmp_path / "past.csv")])
+    rows = rows_of(capsys)
+    assert len(rows) == 8 and {"x", "y"} <= set(rows[0])
+
+
+def test_predict_sends_a_language_model_to_generate(
+    composed: Callable[..., DictConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ("model=gpt", "model.width=16", "model.layers=1", "data.epoch_steps=2", "trainer.max_epochs=1")
+    folder = trained(composed, tmp_path / "data", "tinyshakespeare", *options)
+    with pytest.raises(SystemExit):
+        main(["predict", str(folder), str(tmp_path)])
+    assert "litmus generate" in capsys.readouterr().err
+    main(["generate", str(folder), "--prompt", "the", "--tokens", "5"])
+    assert capsys.readouterr().out.startswith("the")
+    with pytest.raises(SystemExit):
+        main(["generate", str(folder), "--prompt", "é"])
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.startswith("error: a part of the text is not among the")
 
 
 def test_runs_are_listed_and_shown(moved: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,7 @@ CASES = [
     ("data=cifar", "data=cifar does not exist: did you mean cifar10?"),
     ("modle=cnn", "modle is not a key: did you mean model?"),
     ("trainer.max_epoch=3", "trainer.max_epoch is not a key: did you mean max_epochs?"),
-    ("+model.chanels=[8]", "model.chanels is not known to litmus.models.cnn.CNN: did you mean channels?"),
+    ("+model.chanels=[8]", "model.chanels is not known to litmus.models.cnn.cnn: did you mean channels?"),
     ("seed=abc", "seed: Value 'abc' of type 'str' could not be converted to Integer"),
     ("seed=-1", "seed=-1 is not from 0 to 4294967295"),
     ("trainer.max_epochs=many", "trainer.max_epochs=many is of the wrong type: pytorch_lightning.Trainer takes"),
@@ -74,7 +74,7 @@ def test_a_fault_of_the_program_shows_its_cause_first_and_its_traceback(
 def test_one_bad_job_of_a_sweep_does_not_stop_the_others(
     command_line: CommandLine, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert command_line("-m", "logger=csv", "trainer.max_epochs=1", "model=lenet,cnn", "model.num_classes=10") == 1
+    assert command_line("-m", "logger=csv", "trainer.max_epochs=1", "model=lenet,cnn", "model.outputs=10") == 1
     assert "model=lenet takes images" in capsys.readouterr().err
     statuses = [json.loads(path.read_text())["status"] for path in tmp_path.glob("outputs/*/run.json")]
     assert sorted(statuses) == ["done", "failed"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from litmus.loggers.csv import MetricsFile
-from litmus.report import MOST_NAMED, confusion_matrix, learning_curves, mistakes
+from litmus.report import MOST_NAMED, confusion_matrix, learning_curves, pictures
 
 
 def test_curves_show_train_beside_val(tmp_path: Path) -> None:
@@ -32,6 +32,6 @@ def test_a_confusion_matrix_has_numbers_while_they_can_be_read() -> None:
 
 
 def test_mistakes_are_shown_as_they_are() -> None:
-    figure = mistakes([np.zeros((4, 4, 3), np.uint8)] * 7, [f"{i}" for i in range(7)])
+    figure = pictures([np.zeros((4, 4, 3), np.uint8)] * 7, [f"{i}" for i in range(7)])
     assert figure is not None and [axes.get_title() for axes in figure.axes if axes.images] == list("0123456")
-    assert mistakes([], []) is None
+    assert pictures([], []) is None

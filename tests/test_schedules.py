@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from litmus.schedules import Constant, Cosine, MultiStep, OneCycle
+from litmus.schedules import Constant, Cosine, Exponential, MultiStep, OneCycle
 
 
 def test_warm_up_climbs_linearly_to_one_and_wastes_no_step() -> None:
@@ -19,6 +19,15 @@ def test_cosine_ends_at_its_final_share() -> None:
     assert schedule(0, 100) == 1.0
     assert schedule(50, 100) == pytest.approx(0.55)
     assert schedule(100, 100) == pytest.approx(0.1)
+
+
+def test_exponential_loses_the_same_share_in_every_step() -> None:
+    schedule = Exponential(0.0, 0.5**10)  # ten epochs, each with half the rate of the one before
+    assert [schedule(step, 1000) for step in (0, 100, 200, 1000)] == pytest.approx([1, 0.5, 0.25, 0.5**10])
+    warm = Exponential(0.1, 0.01)
+    assert warm(0, 100) == pytest.approx(1 / 11) and warm(10, 100) == 1.0 and warm(100, 100) == pytest.approx(0.01)
+    with pytest.raises(ValueError, match=r"schedule.final=0.0 is not above 0"):
+        Exponential(0.0, 0.0)
 
 
 def test_multistep_falls_at_its_milestones_as_in_the_paper() -> None:

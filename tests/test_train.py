@@ -15,11 +15,12 @@ from typing import Any
 
 import pytest
 import torch
+from fakes import FAKES
 from omegaconf import DictConfig, OmegaConf
 
 from litmus.loggers.csv import read_metrics
 from litmus.snapshot import load_config
-from litmus.tasks.classification import Classification
+from litmus.tasks.task import Task
 from train import train
 
 ROOT = Path(__file__).parents[1]
@@ -90,21 +91,35 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(composed: Com
     assert scalars(a) != scalars(c) and not same(weights(a), weights(c))
 
 
-@pytest.mark.parametrize("callbacks", ["[default]", "[default,ema,early_stopping]"])
+IMAGES = (*QUICK, "data.augment.flip=true", "data.augment.crop_padding=1")
+BREAKS = {  # options of a run, and the step at which it breaks: in its second epoch
+    "images": (IMAGES, 55),
+    "averaged": ((*IMAGES, "callbacks=[default,ema,early_stopping]"), 55),
+    "texts": (("model=lstm", "model.hidden=8", "data=text_files", "tokenizer=word", "trainer.max_epochs=3"), 10),
+    "streams": (("model=lstm_lm", "model.hidden=8", "model.dropout=0.2", "data=ptb", "trainer.max_epochs=3"), 30),
+    "windows": (("model=gpt", "model.width=16", "model.layers=1", "data=ptb", "data.epoch_steps=20", "epochs=3"), 30),
+    "numbers": (("model=mlp", "data=diabetes", "trainer.max_epochs=3"), 12),
+}
+
+
+@pytest.mark.parametrize("kind", BREAKS)
 def test_a_run_that_broke_goes_on_as_if_it_had_not(
-    composed: Compose, monkeypatch: pytest.MonkeyPatch, callbacks: str
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    options = [*QUICK, f"callbacks={callbacks}", "data.augment.flip=true", "data.augment.crop_padding=1"]
+    options, step = BREAKS[kind]
+    name = next((option[5:] for option in options if option.startswith("data=")), "digits")
+    made = FAKES[name](tmp_path)
+    options = (*options, *made, *([f"data_root={tmp_path}", "data.batch_size=4"] if made else []))
     config = composed(*options)
     train(config)
     whole = last_run(config)
 
-    def break_in_the_second_epoch(self: Classification, *_: Any) -> None:
-        if self.trainer.global_step == 55:
+    def break_in_the_second_epoch(self: Task, *_: Any) -> None:
+        if self.trainer.global_step == step:
             raise RuntimeError("the power went off")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Classification, "on_train_batch_start", break_in_the_second_epoch)
+        patch.setattr(Task, "on_train_batch_start", break_in_the_second_epoch)
         with pytest.raises(RuntimeError, match="the power went off"):
             train(composed(*options))
     broken = last_run(config)
@@ -161,14 +176,14 @@ def test_with_accumulated_gradients_every_example_is_counted_once(composed: Comp
         *QUICK[:2], "trainer.max_epochs=1", "trainer.accumulate_grad_batches=2", "trainer.log_every_n_steps=5"
     )
     counted: list[int] = []
-    original = Classification._log_sums
+    original = Task._log_sums
 
-    def counting(self: Classification) -> None:
-        counted.append(self.seen)
+    def counting(self: Task) -> None:
+        counted.append(self.counts["accuracy"])
         original(self)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Classification, "_log_sums", counting)
+        patch.setattr(Task, "_log_sums", counting)
         train(config)
     assert counted == [320, 320, 320, 320, 0]  # 10 batches of 32 for 5 steps
 
@@ -194,6 +209,22 @@ def test_two_processes_test_every_example_once_and_leave_one_run(tmp_path: Path)
     assert metrics[0]["test/accuracy"] == pytest.approx(metrics[1]["test/accuracy"], abs=0.1)
 
 
+@pytest.mark.parametrize("options", [("model=lstm", "data=trec"), ("model=lstm_lm", "data=ptb")], ids=" ".join)
+def test_two_processes_score_texts_as_one_does(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """With weights that stay as they are, so that nothing but the scoring can differ."""
+    made = FAKES[options[1][5:]](tmp_path)
+    base = ["trainer=cpu", "trainer.max_epochs=1", "logger=csv", "threads=1", "optimizer.lr=0.0", "data.batch_size=4"]
+    metrics = []
+    for devices in (1, 2):
+        root = tmp_path / str(devices)
+        where = [f"trainer.devices={devices}", f"output_root={root}", f"data_root={tmp_path}"]
+        command = [sys.executable, "train.py", *base, *options, *made, *where]
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=300)
+        (folder,) = root.iterdir()
+        metrics.append({name: v for name, v in record(folder)["metrics"].items() if not name.startswith("train/")})
+    assert metrics[0] == pytest.approx(metrics[1], rel=1e-5)
+
+
 def test_ema_weights_are_what_is_tested(composed: Compose) -> None:
     config = composed(*QUICK, "callbacks=[default,ema]", "callbacks.ema.multi_avg_fn.decay=0.0")
     train(config)
@@ -208,7 +239,7 @@ def test_ema_weights_are_what_is_tested(composed: Compose) -> None:
 
 
 def test_overfit_learns_its_few_images_by_heart(composed: Compose) -> None:
-    config = composed("trainer=overfit", "model=cnn", "trainer.max_epochs=40")
+    config = composed("trainer=overfit", "model=cnn", "data.augment.crop_padding=0", "trainer.max_epochs=40")
     train(config)
     losses = [float(row["value"]) for row in scalars(last_run(config)) if row["metric"] == "train/loss"]
     assert losses[-1] < 0.1 < losses[0]

@@ -25,10 +25,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verb.add_argument("overrides", nargs="*", help="such as data.root=DIR")
     verb.set_defaults(function=evaluate)
 
-    verb = verbs.add_parser("predict", help="classes and probabilities of image files, as CSV")
+    verb = verbs.add_parser("predict", help="what a run says of new examples, as CSV")
     verb.add_argument("run", help=RUN_HELP)
-    verb.add_argument("files", nargs="+", type=Path, metavar="FILE", help="PNG or JPEG")
+    verb.add_argument("files", nargs="+", type=Path, metavar="FILE", help="an image; a text a line; numbers as CSV")
     verb.set_defaults(function=predict)
+
+    verb = verbs.add_parser("generate", help="text from a language model")
+    verb.add_argument("run", help=RUN_HELP)
+    verb.add_argument("--prompt", required=True, help="what the text begins with")
+    verb.add_argument("--tokens", type=int, default=500, help="how many to draw (default: %(default)s)")
+    verb.add_argument("--temperature", type=float, default=0.8, help="0 takes the likeliest (default: %(default)s)")
+    verb.add_argument("--top-k", type=int, help="draw from the likeliest only")
+    verb.add_argument("--seed", type=int, default=0, help="of the draw (default: %(default)s)")
+    verb.set_defaults(function=generate)
 
     runs = verbs.add_parser("runs", help="what has been tried").add_subparsers(required=True, metavar="list|show")
     verb = runs.add_parser("list", help="a line a run, oldest first")
@@ -54,13 +63,22 @@ def evaluate(options: argparse.Namespace) -> None:
 
 
 def predict(options: argparse.Namespace) -> None:
-    """Prints a table of file, class and probability."""
+    """Prints a table: a line an example, or one for each of the steps that are forecast."""
     from litmus.inference import predict
 
     rows = predict(find_run(options.run, options.root), options.files)
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(("file", "class", "probability"))
-    writer.writerows((path, label, f"{probability:.6f}") for path, label, probability in rows)
+    csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+
+
+def generate(options: argparse.Namespace) -> None:
+    """Prints the prompt and what the run makes of it, as it comes."""
+    from litmus.generate import generate
+
+    run = find_run(options.run, options.root)
+    pieces = generate(run, options.prompt, options.tokens, options.temperature, options.top_k, options.seed)
+    for piece in pieces:
+        print(piece, end="", flush=True)
+    print()
 
 
 def show_runs(options: argparse.Namespace) -> None:

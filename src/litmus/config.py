@@ -1,13 +1,18 @@
 """The top level of a run's configuration, and the values in it that are read off the disk."""
 
 import difflib
-from collections.abc import Iterable
+import importlib.util
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
+
+from litmus.data.series.numbers import input_columns, numeric_columns, target_classes
+from litmus.data.texts.records import label_names
 
 CONF = Path(__file__).parents[2] / "conf"
 
@@ -33,6 +38,11 @@ class Config:
     callbacks: Any = field(default_factory=dict)  # none is a choice
     logger: Any = field(default_factory=dict)
     objective: Objective = field(default_factory=Objective)
+    tokenizer: Any = None  # of texts
+    stem: Any = field(default_factory=dict)
+    outputs: int | None = MISSING
+    epochs: int = MISSING
+    clip: float | None = MISSING
     name: str = MISSING
     tags: list[str] = MISSING
     seed: int = MISSING
@@ -56,6 +66,14 @@ def class_folders(root: str | None) -> list[str]:
     return names
 
 
+def installed(path: str, otherwise: str) -> str:
+    """The folder `package/folder` of an installed package, which is not imported; `otherwise` where it is not there."""
+    package, _, folder = path.partition("/")
+    spec = importlib.util.find_spec(package)
+    found = Path(spec.origin).parent / folder if spec and spec.origin else None
+    return str(found) if found and found.exists() else otherwise
+
+
 def groups() -> list[Path]:
     """The folders of conf/ that hold choices for a run."""
     return sorted(path for path in CONF.iterdir() if path.name != "hydra" and any(path.glob("*.yaml")))
@@ -64,12 +82,25 @@ def groups() -> list[Path]:
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint at the known word nearest to a misspelt one, or at all of them."""
     choices = sorted(word for word in known if not word.startswith("_"))
-    near = difflib.get_close_matches(word, choices, n=1)
+    near = difflib.get_close_matches(word, choices)
+    near.sort(key=lambda choice: choice[:1] != word[:1])  # hardly anybody mistypes the first letter
     return f"did you mean {near[0]}?" if near else f"there is {', '.join(choices)}"
+
+
+RESOLVERS: dict[str, Callable[..., Any]] = {
+    "length": lambda items: None if items is None else len(items),
+    "product": lambda *factors: math.prod(factors),
+    "installed": installed,
+    "class_folders": class_folders,
+    "label_names": label_names,
+    "numeric_columns": numeric_columns,
+    "input_columns": input_columns,
+    "target_classes": target_classes,
+}
 
 
 def register() -> None:
     """Makes the schema and the resolvers known to Hydra; called before anything is composed."""
     ConfigStore.instance().store(name="schema", node=Config)
-    OmegaConf.register_new_resolver("length", len, replace=True)
-    OmegaConf.register_new_resolver("class_folders", class_folders, replace=True)
+    for name, function in RESOLVERS.items():
+        OmegaConf.register_new_resolver(name, function, replace=True)

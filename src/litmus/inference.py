@@ -1,6 +1,7 @@
 """What a trained run can do: be tested again, and predict. Its folder is all that is needed."""
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,10 @@ from pytorch_lightning import Trainer
 
 from litmus.build import build_data, build_module, quieten_lightning
 from litmus.checkpoint import read_checkpoint
-from litmus.data.image_folder import read_image
 from litmus.folder import checkpoint_path
 from litmus.snapshot import apply_overrides, load_config
 
-BATCH = 64  # images predicted at once
+BATCH = 64  # examples predicted at once
 
 
 def evaluate(folder: Path, overrides: Sequence[str]) -> dict[str, float]:
@@ -25,7 +25,7 @@ def evaluate(folder: Path, overrides: Sequence[str]) -> dict[str, float]:
     """
     config = load_config(folder)
     apply_overrides(config, overrides)
-    module, data = load_module(config, folder), build_data(config)
+    module, data = load(config, folder)
     trainer = Trainer(
         accelerator=config.trainer.accelerator,
         devices=1,
@@ -40,28 +40,34 @@ def evaluate(folder: Path, overrides: Sequence[str]) -> dict[str, float]:
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
-def predict(folder: Path, files: Sequence[Path]) -> Iterator[tuple[Path, str, float]]:
-    """File, most probable class, its probability.
+def predict(folder: Path, files: Sequence[Path]) -> Iterator[Sequence[str]]:
+    """A table of what the run says of the examples in some files, its header first.
 
     Raises:
-        ValueError: If a file can't be read as an image.
+        ValueError: If a file can't be read as such examples, or the run is of a kind that predicts nothing.
     """
-    config = load_config(folder)
-    module, data = load_module(config, folder).eval(), build_data(config)
-    for start in range(0, len(files), BATCH):
-        batch = files[start : start + BATCH]
-        images = torch.stack([torch.from_numpy(read_image(path, data.image_shape)) for path in batch])
+    module, data = load(load_config(folder), folder)
+    if not hasattr(data, "examples"):
+        raise ValueError(f"{folder.name} is a language model, which goes on with a text: litmus generate {folder.name}")
+    module.eval()
+    yield ["example", *module.columns(data)]
+    examples = (example for path in files for example in data.examples(path))
+    while some := list(islice(examples, BATCH)):
+        names, inputs = zip(*some, strict=True)
         with torch.inference_mode():
-            probabilities = module(data.normalise(images)).softmax(1)
-        for path, row in zip(batch, probabilities, strict=True):
-            yield path, data.classes[int(row.argmax())], float(row.max())
+            outputs = module(data.batch(inputs))
+        for name, output in zip(names, outputs, strict=True):
+            yield from ([name, *row] for row in module.rows(output, data))
 
 
-def load_module(config: DictConfig, folder: Path) -> Any:
-    """The run's module with the weights of its best checkpoint, or the last if nothing was validated, on the CPU."""
+def load(config: DictConfig, folder: Path) -> tuple[Any, Any]:
+    """The run's module with the weights of its best checkpoint, or the last if nothing was validated, on the CPU, and
+    its data module with what it learned from the training data."""
     quieten_lightning()
     best, last = checkpoint_path(folder, "best"), checkpoint_path(folder, "last")
     checkpoint = read_checkpoint(best if best.exists() else last)
-    module = build_module(config)
+    module, data = build_module(config), build_data(config)
     module.load_state_dict(checkpoint["state_dict"])
-    return module
+    if type(data).__qualname__ in checkpoint:  # where Lightning keeps it
+        data.load_state_dict(checkpoint[type(data).__qualname__])
+    return module, data

@@ -50,6 +50,28 @@ class Cosine:
 
 
 @dataclass(frozen=True)
+class Exponential:
+    """The same share of the rate lost in every step, from 1 to `final`, after the warm-up."""
+
+    warmup: float
+    final: float
+
+    def __post_init__(self) -> None:
+        check_shares(warmup=self.warmup)
+        if not 0 < self.final <= 1:
+            raise ValueError(
+                f"schedule.final={self.final} is not above 0 and at most 1: a rate of 0 is never reached so"
+            )
+
+    def __call__(self, step: int, total: int) -> float:
+        start = self.warmup * total
+        if step < start:
+            return climb(step, total, self.warmup)
+        progress = min(1.0, (step - start) / max(1.0, total - start))
+        return float(self.final**progress)
+
+
+@dataclass(frozen=True)
 class MultiStep:
     """Times `gamma` at every milestone (He et al. 2016)."""
 

@@ -8,19 +8,39 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from litmus.config import did_you_mean
+from litmus.pairs import check_pair
 
 NOT_OF_A_RUN = ("resume", "output_root")  # keys that say which run, and change nothing in it
-MAY_CHANGE = ("trainer.", "callbacks.", "logger.", "data.root=", "threads=", "tags=")  # when a run goes on
+PATHS = (
+    "data.root",
+    "data.path",
+    "data.test_path",
+    "data.cache",
+    "callbacks.word_vectors.path",
+)  # may be given relative to where the user stands
+MAY_CHANGE = (
+    "trainer.",
+    "callbacks.",
+    "logger.",
+    "data.root=",
+    "data.path=",
+    "data.test_path=",
+    "data.cache=",
+    "threads=",
+    "tags=",
+)  # when a run goes on
 
 
 def resolve(config: DictConfig) -> DictConfig:
     """Plain values and absolute paths, but for `${run_dir}`: they stay true when the folder, or the user, moves."""
+    check_pair(config)
     escaped = OmegaConf.merge(config, {"run_dir": r"\${run_dir}", "data_root": str(Path(config.data_root).absolute())})
+    for key in PATHS:
+        if isinstance(path := OmegaConf.select(escaped, key), str):
+            OmegaConf.update(escaped, key, str(Path(path).absolute()))
     plain = OmegaConf.to_container(escaped, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     del plain["run_dir"]
-    if isinstance(plain["data"].get("root"), str):
-        plain["data"]["root"] = str(Path(plain["data"]["root"]).absolute())
     return OmegaConf.create(plain)
 
 

@@ -20,6 +20,7 @@ TRUSTED = frozenset(
         "pytorch_lightning.callbacks.WeightAveraging",
         "pytorch_lightning.loggers.TensorBoardLogger",
         "pytorch_lightning.profilers.PyTorchProfiler",
+        "torch.optim.Adadelta",
         "torch.optim.AdamW",
         "torch.optim.SGD",
         "torch.optim.swa_utils.get_ema_multi_avg_fn",
@@ -64,9 +65,13 @@ def _resolve(target: str, key: str) -> Any:
 
 def _check_arguments(node: Mapping[str, Any], target: Any, key: str) -> None:
     """Names against the signature, plain values against its annotations."""
-    parameters = inspect.signature(target).parameters
-    hints = typing.get_type_hints(inspect.unwrap(target.__init__ if inspect.isclass(target) else target))
+    parameters = dict(inspect.signature(target).parameters)
+    hints = _hints(target)
     takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+    made = hints.get("return")
+    if takes_any and not inspect.isclass(target) and inspect.isclass(made):  # a function that passes the rest on
+        parameters, hints = {**inspect.signature(made).parameters, **parameters}, {**_hints(made), **hints}
+        takes_any = False
     for name in node.keys() - HYDRA_KEYS:
         value, hint = node[name], hints.get(name)
         if name not in parameters:
@@ -75,6 +80,10 @@ def _check_arguments(node: Mapping[str, Any], target: Any, key: str) -> None:
             raise ValueError(f"{key}.{name} is not known to {node['_target_']}: {did_you_mean(name, parameters)}")
         if hint and _is_plain(value) and not _fits(value, hint):
             raise ValueError(f"{key}.{name}={value} is of the wrong type: {node['_target_']} takes {_words(hint)}")
+
+
+def _hints(target: Any) -> dict[str, Any]:
+    return typing.get_type_hints(inspect.unwrap(target.__init__ if inspect.isclass(target) else target))
 
 
 def _is_plain(value: Any) -> bool:

@@ -8,7 +8,7 @@ from pytorch_lightning import LightningModule, Trainer
 from pytorch_lightning.callbacks import ProgressBar
 from tqdm import tqdm
 
-SHOWN = ("train/loss", "train/accuracy", "val/loss", "val/accuracy")
+SHOWN = ("train/loss", "train/accuracy", "val/loss", "val/accuracy", "val/mse", "val/r2", "val/perplexity")
 REFRESH = 0.2  # seconds between two looks of the bar
 
 

@@ -4,11 +4,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+from matplotlib.figure import Figure
 from pytorch_lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 from torchmetrics import Metric
 
-from litmus.report import confusion_matrix, learning_curves, mistakes, write_page
+from litmus import report
+
+Figures = dict[str, Figure | str | None]
 
 
 class Report(Callback):
@@ -21,7 +25,8 @@ class Report(Callback):
 
     def __init__(self, run_dir: str, shown: int) -> None:
         self.folder, self.shown = Path(run_dir), shown
-        self.worst: list[tuple[float, Tensor, int, int]] = []  # confidence, image, label, prediction
+        self.worst: list[tuple[float, Tensor, int, int]] = []  # confidence, input, label, prediction
+        self.numbers: list[tuple[Tensor, Tensor, Tensor]] = []  # inputs, predictions, targets of some batches
 
     def on_test_batch_end(
         self,
@@ -32,8 +37,26 @@ class Report(Callback):
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
-        inputs, labels = batch
-        confidence, predicted = outputs.softmax(1).max(1)
+        inputs, targets = batch
+        if hasattr(pl_module, "confusion"):
+            self._keep_worst(inputs, outputs, targets)
+        elif targets.is_floating_point() and len(self.numbers) < self.shown:
+            self.numbers.append((inputs.float().cpu(), outputs.float().cpu(), targets.float().cpu()))
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        figures: Figures = {"learning curves": report.learning_curves(self.folder / "metrics.csv")}
+        if hasattr(pl_module, "confusion"):
+            counts = cast(Metric, pl_module.confusion).compute().cpu().numpy()  # of all ranks, so on all of them
+            figures["confusion matrix"] = report.confusion_matrix(counts, data.classes)
+            figures["most confident mistakes"] = self._mistakes(data)
+        elif self.numbers:
+            figures.update(self._numbers())
+        if trainer.is_global_zero and not trainer.fast_dev_run:  # type: ignore[attr-defined]
+            report.write_page(self.folder, {title: part for title, part in figures.items() if part is not None})
+
+    def _keep_worst(self, inputs: Tensor, logits: Tensor, labels: Tensor) -> None:
+        confidence, predicted = logits.softmax(1).max(1)
         wrong = (predicted != labels).nonzero().flatten()
         top = wrong[confidence[wrong].argsort(descending=True)[: self.shown]]
         found = zip(
@@ -41,16 +64,26 @@ class Report(Callback):
         )
         self.worst = sorted([*self.worst, *found], key=lambda item: -item[0])[: self.shown]
 
-    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        counts = cast(Metric, pl_module.confusion).compute().cpu().numpy()  # of all ranks, so on all of them
-        if not trainer.is_global_zero or trainer.fast_dev_run:  # type: ignore[attr-defined]
-            return
-        data = trainer.datamodule  # type: ignore[attr-defined]
-        pictures = [data.picture(image) for _, image, _, _ in self.worst]
+    def _mistakes(self, data: Any) -> Figure | str | None:
         titles = [f"{data.classes[p]}, not {data.classes[t]}\n{c:.0%} sure" for c, _, t, p in self.worst]
-        figures = {
-            "learning curves": learning_curves(self.folder / "metrics.csv"),
-            "confusion matrix": confusion_matrix(counts, data.classes),
-            "most confident mistakes": mistakes(pictures, titles),
-        }
-        write_page(self.folder, {title: figure for title, figure in figures.items() if figure is not None})
+        inputs = [example for _, example, _, _ in self.worst]
+        if hasattr(data, "picture"):
+            return report.pictures([data.picture(image) for image in inputs], titles)
+        if hasattr(data, "words"):
+            return report.texts([data.words(tokens) for tokens in inputs], titles)
+        return (
+            report.curves([series.float().numpy() for series in inputs], titles)
+            if inputs[:1] and inputs[0].is_floating_point()
+            else None
+        )
+
+    def _numbers(self) -> Figures:
+        inputs, predictions, targets = (torch.cat([part[i] for part in self.numbers]) for i in range(3))
+        if targets.ndim == 3:
+            chosen = range(0, len(targets), max(1, len(targets) // 4))[:4]
+            return {
+                "forecasts": report.forecasts(
+                    [(inputs[i].numpy(), targets[i].numpy(), predictions[i].numpy()) for i in chosen]
+                )
+            }
+        return {"predictions": report.scatter(predictions[:, 0].numpy(), targets[:, 0].numpy())}

@@ -1,27 +1,20 @@
 """Classification: cross-entropy, accuracy, macro F1, confusion matrix."""
 
-from collections.abc import Callable, Iterable
 from typing import Any, cast
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Shaped
-from pytorch_lightning import LightningModule
-from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import LambdaLR
-from torchmetrics import MeanMetric, Metric, MetricCollection
+from torchmetrics import Metric, MetricCollection
 from torchmetrics.classification import MulticlassAccuracy, MulticlassConfusionMatrix, MulticlassF1Score
+
+from litmus.tasks.task import Batch, Optimizer, Schedule, Task
 
 TOP = 5  # top-5 accuracy is reported where there are more than twice as many classes
 
-Batch = tuple[Tensor, Tensor]
 
-
-class Classification(LightningModule):
+class Classification(Task):
     """Trains a network that gives every input of a batch a row of logits.
-
-    Loss and accuracy of training are summed on the device and read only every `log_every_n_steps`: no step waits.
 
     Args:
         net: From inputs to logits [batch, classes].
@@ -31,112 +24,51 @@ class Classification(LightningModule):
     """
 
     def __init__(
-        self,
-        net: nn.Module,
-        optimizer: Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer],
-        schedule: Callable[[int, int], float],
-        num_classes: int,
-        label_smoothing: float,
+        self, net: nn.Module, optimizer: Optimizer, schedule: Schedule, num_classes: int, label_smoothing: float
     ) -> None:
-        super().__init__()
+        super().__init__(net, optimizer, schedule, scores(max(num_classes, 2)))
+        if num_classes < 2:
+            raise ValueError(
+                f"there is nothing to tell apart with data.num_classes={num_classes}: it takes two classes"
+            )
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"task.label_smoothing={label_smoothing} is not a share from 0 up to 1")
-        self.net, self.optimizer, self.schedule, self.label_smoothing = net, optimizer, schedule, label_smoothing
-        self.losses = nn.ModuleDict({stage: MeanMetric() for stage in ("val", "test")})
-        self.scores = nn.ModuleDict({stage: scores(num_classes, f"{stage}/") for stage in ("val", "test")})
+        self.label_smoothing = label_smoothing
         self.confusion = MulticlassConfusionMatrix(num_classes, validate_args=False)
-        self.loss_sum = self.correct = torch.zeros(())
-        self.steps = self.seen = self.logged_step = 0
 
     def forward(self, inputs: Shaped[Tensor, "batch ..."]) -> Float[Tensor, "batch classes"]:
         return cast(Tensor, self.net(inputs))
-
-    def on_fit_start(self) -> None:
-        self.log_every_n_steps = cast(int, self.trainer.log_every_n_steps)  # type: ignore[attr-defined]
-
-    def on_train_epoch_start(self) -> None:
-        self._start_sums()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         inputs, labels = batch
         logits = self(inputs)
         loss = F.cross_entropy(logits, labels, label_smoothing=self.label_smoothing)
-        self.loss_sum += loss.detach()
-        self.correct += (logits.detach().argmax(1) == labels).sum()
-        self.steps += 1
-        self.seen += len(labels)
+        self.add("loss", loss, 1)
+        self.add("accuracy", (logits.detach().argmax(1) == labels).sum(), len(labels))
         return loss
 
-    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
-        step, every = self.trainer.global_step, self.log_every_n_steps
-        if step > self.logged_step and every > 0 and step % every == 0:
-            self.logged_step = step
-            self._log_sums()
+    def judge(self, stage: str, batch: Batch) -> tuple[Tensor, Tensor, Tensor, int]:
+        inputs, labels = batch
+        logits = self(inputs)
+        return logits, labels, F.cross_entropy(logits, labels), len(labels)
 
-    def on_train_epoch_end(self) -> None:
-        self._log_sums()
+    def columns(self, data: Any) -> list[str]:
+        return ["class", "probability"]
 
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._score("val", batch)
-
-    def on_validation_epoch_end(self) -> None:
-        self._log_scores("val")
-
-    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        logits, labels = self._score("test", batch)
-        self.confusion.update(logits, labels)
-        return logits
+    def rows(self, output: Tensor, data: Any) -> list[list[str]]:
+        probability, label = output.softmax(0).max(0)
+        return [[data.classes[int(label)], f"{float(probability):.6f}"]]
 
     def on_test_start(self) -> None:
         self.confusion.reset()
 
-    def on_test_epoch_end(self) -> None:
-        self._log_scores("test")
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        total = self.trainer.estimated_stepping_batches
-        if total == float("inf"):
-            raise ValueError("the schedule needs an end: give trainer.max_epochs or trainer.max_steps")
-        self.total_steps = int(total)
-        try:
-            optimizer = self.optimizer(self.net.parameters())
-        except ValueError as error:  # torch's word on a rate or a momentum
-            raise ValueError(f"optimizer: {error}") from error
-        schedule = LambdaLR(optimizer, lambda step: self.schedule(step, self.total_steps))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
-
-    def _start_sums(self) -> None:
-        self.loss_sum, self.correct = torch.zeros(2, device=self.device).unbind()
-        self.steps = self.seen = 0
-
-    def _log_sums(self) -> None:
-        """Means since the last time."""
-        if self.steps:
-            means = {"train/loss": self.loss_sum / self.steps, "train/accuracy": self.correct / self.seen}
-            self.log_dict(means, sync_dist=True)
-            initial = self.trainer.optimizers[0].param_groups[0]["initial_lr"]
-            self.log("train/lr", initial * self.schedule(self.trainer.global_step - 1, self.total_steps))
-            self._start_sums()
-
-    def _score(self, stage: str, batch: Batch) -> tuple[Tensor, Tensor]:
-        inputs, labels = batch
-        logits = self(inputs)
-        loss, scores = self._metrics(stage)
-        loss.update(F.cross_entropy(logits, labels), len(labels))
-        scores.update(logits, labels)
-        return logits, labels
-
-    def _log_scores(self, stage: str) -> None:
-        loss, scores = self._metrics(stage)
-        self.log_dict({f"{stage}/loss": loss.compute(), **scores.compute()})
-        loss.reset()
-        scores.reset()
-
-    def _metrics(self, stage: str) -> tuple[MeanMetric, MetricCollection]:
-        return cast(MeanMetric, self.losses[stage]), cast(MetricCollection, self.scores[stage])
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        logits, labels = self.evaluate("test", batch)
+        self.confusion.update(logits, labels)
+        return logits
 
 
-def scores(num_classes: int, prefix: str) -> MetricCollection:
+def scores(num_classes: int) -> dict[str, Metric | MetricCollection]:
     """Accuracy over all examples, F1 as the mean over classes, top-5 accuracy where it says something."""
     metrics: dict[str, Metric | MetricCollection] = {
         "accuracy": MulticlassAccuracy(num_classes, average="micro", validate_args=False),
@@ -144,4 +76,4 @@ def scores(num_classes: int, prefix: str) -> MetricCollection:
     }
     if num_classes > 2 * TOP:
         metrics["top5_accuracy"] = MulticlassAccuracy(num_classes, TOP, average="micro", validate_args=False)
-    return MetricCollection(metrics, prefix=prefix)
+    return metrics

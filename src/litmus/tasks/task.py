@@ -1,0 +1,140 @@
+"""What every task shares: sums of training without waiting for the device, scores of validation and test, the
+optimizer with its schedule."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+
+import torch
+from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities.types import OptimizerLRScheduler
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
+from torchmetrics import MeanMetric, Metric, MetricCollection
+
+Batch = tuple[Tensor, Tensor]
+Optimizer = Callable[[Iterable[Any]], torch.optim.Optimizer]
+Schedule = Callable[[int, int], float]
+Scores = Mapping[str, Metric | MetricCollection]
+
+
+class Task(LightningModule):
+    """Trains a network. A task gives a loss in `training_step`, and judges a batch of validation or test.
+
+    What a training step adds is summed on the device and read only every `log_every_n_steps`: no step waits.
+
+    Args:
+        net: From a batch of inputs to its outputs; its `parameter_groups()`, if it has some, may scale the rate by
+            `lr_scale` and set any value of the optimizer.
+        optimizer: From parameters to a torch optimizer.
+        schedule: From (step, number of steps) to the factor on the optimizer's learning rate.
+        scores: Metrics of validation and test besides the loss, updated with predictions and targets.
+    """
+
+    def __init__(self, net: nn.Module, optimizer: Optimizer, schedule: Schedule, scores: Scores) -> None:
+        super().__init__()
+        self.net, self.optimizer, self.schedule = net, optimizer, schedule
+        self.losses = nn.ModuleDict({stage: MeanMetric() for stage in ("val", "test")})
+        self.scores = nn.ModuleDict(
+            {stage: MetricCollection(dict(scores), prefix=f"{stage}/").clone() for stage in ("val", "test")}
+        )
+        self.sums: dict[str, Tensor] = {}
+        self.counts: Counter[str] = Counter()
+        self.logged_step = 0
+
+    def judge(self, stage: str, batch: Batch) -> tuple[Tensor, Tensor, Tensor, int]:
+        """Predictions, targets, mean loss, and the number of what the loss is the mean of."""
+        raise NotImplementedError
+
+    def derive(self, stage: str, loss: Tensor) -> dict[str, Tensor]:
+        """What else the mean loss says; nothing, for most tasks."""
+        return {}
+
+    def columns(self, data: Any) -> list[str]:
+        """Names of what `rows` gives; none for a task that predicts nothing."""
+        raise NotImplementedError
+
+    def rows(self, output: Tensor, data: Any) -> list[list[str]]:
+        """What the output for one example says, in the words of its data."""
+        raise NotImplementedError
+
+    def add(self, name: str, total: Tensor, count: int) -> None:
+        """Adds to what is logged as `train/name`: the sum of the totals over that of the counts."""
+        self.sums[name] = self.sums.get(name, 0) + total.detach()
+        self.counts[name] += count
+
+    def on_fit_start(self) -> None:
+        self.log_every_n_steps = cast(int, self.trainer.log_every_n_steps)  # type: ignore[attr-defined]
+
+    def on_train_epoch_start(self) -> None:
+        self._start_sums()
+
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
+        step, every = self.trainer.global_step, self.log_every_n_steps
+        if step > self.logged_step and every > 0 and step % every == 0:
+            self.logged_step = step
+            self._log_sums()
+
+    def on_train_epoch_end(self) -> None:
+        self._log_sums()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self.evaluate("val", batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self._log_scores("val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        return self.evaluate("test", batch)[0]
+
+    def on_test_epoch_end(self) -> None:
+        self._log_scores("test")
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        total = self.trainer.estimated_stepping_batches
+        if total == float("inf"):
+            raise ValueError("the schedule needs an end: give trainer.max_epochs or trainer.max_steps")
+        self.total_steps = int(total)
+        self.rate: float = self.optimizer.keywords["lr"]  # type: ignore[attr-defined]
+        try:
+            optimizer = self.optimizer(self._parameter_groups())
+        except ValueError as error:  # torch's word on a rate or a momentum
+            raise ValueError(f"optimizer: {error}") from error
+        schedule = LambdaLR(optimizer, lambda step: self.schedule(step, self.total_steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def evaluate(self, stage: str, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Judges a batch and adds it to the scores; gives predictions and targets."""
+        predictions, targets, loss, count = self.judge(stage, batch)
+        losses, scores = self._metrics(stage)
+        losses.update(loss, count)
+        scores.update(predictions, targets)
+        return predictions, targets
+
+    def _parameter_groups(self) -> Iterable[Any]:
+        if not hasattr(self.net, "parameter_groups"):
+            return self.net.parameters()
+        groups: list[dict[str, Any]] = cast(Any, self.net).parameter_groups()
+        return [{"lr": self.rate * group.pop("lr_scale", 1.0), **group} for group in groups]
+
+    def _start_sums(self) -> None:
+        self.sums, self.counts = {}, Counter()
+
+    def _log_sums(self) -> None:
+        """Means since the last time."""
+        if self.sums:
+            self.log_dict(
+                {f"train/{name}": total / self.counts[name] for name, total in self.sums.items()}, sync_dist=True
+            )
+            self.log("train/lr", self.rate * self.schedule(self.trainer.global_step - 1, self.total_steps))
+            self._start_sums()
+
+    def _log_scores(self, stage: str) -> None:
+        losses, scores = self._metrics(stage)
+        loss = losses.compute()
+        self.log_dict({f"{stage}/loss": loss, **self.derive(stage, loss), **scores.compute()})
+        losses.reset()
+        scores.reset()
+
+    def _metrics(self, stage: str) -> tuple[MeanMetric, MetricCollection]:
+        return cast(MeanMetric, self.losses[stage]), cast(MetricCollection, self.scores[stage])
