@@ -4,9 +4,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import memory, startup, throughput
+from benchmarks import memory, startup, texts, throughput
 
-BENCHMARKS = {"startup": startup, "throughput": throughput, "memory": memory}
+BENCHMARKS = {"startup": startup, "throughput": throughput, "memory": memory, "texts": texts}
 
 
 def main() -> None:

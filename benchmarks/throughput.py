@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.made_up import cifar10, mnist
+from benchmarks.made_up import characters, cifar10, mnist
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 3  # of one process each, in turn
@@ -21,6 +21,7 @@ EPOCHS = 4  # the first warms up
 def measure(scratch: Path) -> Iterator[str]:
     yield from compare("resnet20 on CIFAR-10, batch 128", 0.95, scratch, 50, ["model=resnet20", *cifar10(scratch)])
     yield from compare("lenet on MNIST, batch 128", 0.80, scratch, 400, ["model=lenet", *mnist(scratch)])
+    yield from compare("gpt as nanoGPT's on a CPU, batch 12", 0.95, scratch, 250, ["model=gpt", *characters(scratch)])
 
 
 def compare(title: str, target: float, scratch: Path, steps: int, overrides: list[str]) -> Iterator[str]:
