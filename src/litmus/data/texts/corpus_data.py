@@ -87,12 +87,8 @@ class CorpusData(LightningDataModule):
                 raise ValueError(f"data.{key}={value} is not at least 1")
         if streams and epoch_steps is not None:
             raise ValueError(f"data.epoch_steps={epoch_steps} is for windows that start anywhere: data.streams=false")
-        self.source, self.root, self.recipe, self.cache = (
-            source,
-            Path(root),
-            tokenizer,
-            Path(cache or Path(root, ".cache")),
-        )
+        self.source, self.root, self.recipe = source, Path(root), tokenizer
+        self.cache = self.root / ".cache" if cache is None else Path(cache)
         self.vocab_size, self.special = vocab_size, () if unknown is None else (unknown,)
         self.context, self.streams, self.epoch_steps = context, streams, epoch_steps
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
@@ -179,10 +175,8 @@ class CorpusData(LightningDataModule):
 
     def _tokenise(self, folder: Path) -> None:
         end = self._characters() if self.source.has("validation") else int(self._characters() * (1 - self.validation))
-        silent: Counter[str] = Counter()
-        vocabulary = self._vocabulary(
-            learn(self.recipe, self._texts("train", 0, end, silent), self.vocab_size, self.special)
-        )
+        texts = self._texts("train", 0, end, counts=None)
+        vocabulary = self._vocabulary(learn(self.recipe, texts, self.vocab_size, self.special))
         spans: dict[str, tuple[str, int, int | None]] = {"train": ("train", 0, end)}
         if not self.source.has("validation"):
             spans["validation"] = ("train", end, None)
@@ -196,15 +190,16 @@ class CorpusData(LightningDataModule):
     def _characters(self) -> int:
         return sum(len(record.text) for record in self.source.read(self.root, "train", counts=None))
 
-    def _texts(self, split: str, start: int, stop: int | None, counts: Counter[str]) -> Iterator[str]:
-        """The text from one character to another, line by line; its characters in the file are counted."""
+    def _texts(self, split: str, start: int, stop: int | None, counts: Counter[str] | None) -> Iterator[str]:
+        """The text from one character to another, line by line; its characters in the file are counted if asked."""
         position = 0
-        for record in self.source.read(self.root, split, counts=None):
+        for record in self.source.read(self.root, split, counts):
             low, high = start - position, len(record.text) if stop is None else stop - position
             position += len(record.text)
             if low < len(record.text) and high > 0:
                 part = record.text[max(low, 0) : high]
-                counts["characters"] += record.size if part == record.text else len(part)
+                if counts is not None:
+                    counts["characters"] += record.size if part == record.text else len(part)
                 yield part
 
     def _adopt(self, tokenizer: Tokenizer) -> None:

@@ -102,12 +102,8 @@ class TextData(LightningDataModule):
             )
         if not 1 <= max_length <= LONGEST:
             raise ValueError(f"data.max_length={max_length} is not from 1 to {LONGEST}")
-        self.source, self.root, self.recipe, self.cache = (
-            source,
-            Path(root),
-            tokenizer,
-            Path(cache or Path(root, ".cache")),
-        )
+        self.source, self.root, self.recipe = source, Path(root), tokenizer
+        self.cache = self.root / ".cache" if cache is None else Path(cache)
         self.vocab_size, self.max_length, self.padding, self.window = vocab_size, max_length, padding, window
         self.classes, self.index = list(classes), {name: index for index, name in enumerate(labels)}
         self.batch_size, self.seed, self.train_size = batch_size, seed, train_size
