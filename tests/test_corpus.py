@@ -128,7 +128,6 @@ def test_the_order_changes_with_the_epoch_and_not_without(composed: Compose, tmp
         (["data.context=0"], "data.context=0 is not at least 1"),
         (["data.eval_batch_size=0"], "data.eval_batch_size=0 is not at least 1"),
         (["data.epoch_steps=-1"], "data.epoch_steps=-1 is not at least 1"),
-        (["data.streams=true"], "data.epoch_steps=250 is for windows that start anywhere"),
         (["data.vocab_size=0"], "data.vocab_size=0 leaves no room"),
     ],
 )

@@ -283,7 +283,7 @@ def test_ucr_says_which_facts_another_problem_needs(composed: Compose, tmp_path:
 
 def test_a_ucr_problem_that_is_nowhere_is_named_with_the_places(tmp_path: Path) -> None:
     with pytest.raises(
-        ValueError, match=f"problem=Nowhere is not in {tmp_path}/ucr/Nowhere .*pip install --no-deps aeon"
+        ValueError, match=f"problem=Nowhere is not in {tmp_path}/ucr/Nowhere.*pip install --no-deps aeon"
     ):
         Ucr("Nowhere", ["1"]).prepare(tmp_path)
 

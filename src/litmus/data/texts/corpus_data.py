@@ -56,7 +56,8 @@ class CorpusData(LightningDataModule):
         context: Tokens of a window.
         streams: Whether a row of a batch goes on where the same row of the last batch ended, for networks that carry
             a state, or windows start anywhere.
-        epoch_steps: Batches of an epoch, where windows start anywhere; None for as many as there are tokens.
+        epoch_steps: Batches of an epoch, where windows start anywhere; None for as many as there are tokens. An epoch
+            of streams is the whole corpus.
         validation: Share of the training text.
 
     Raises:
@@ -85,8 +86,6 @@ class CorpusData(LightningDataModule):
         for key, value in (("context", context), ("eval_batch_size", eval_batch_size), ("epoch_steps", epoch_steps)):
             if value is not None and value < 1:
                 raise ValueError(f"data.{key}={value} is not at least 1")
-        if streams and epoch_steps is not None:
-            raise ValueError(f"data.epoch_steps={epoch_steps} is for windows that start anywhere: data.streams=false")
         self.source, self.root, self.recipe = source, Path(root), tokenizer
         self.cache = self.root / ".cache" if cache is None else Path(cache)
         self.vocab_size, self.special = vocab_size, () if unknown is None else (unknown,)
