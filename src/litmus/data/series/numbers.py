@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from litmus.data.texts.records import check_columns, columns
+from litmus.data.texts.records import check_columns, columns, delimiter, open_parquet
 
 if TYPE_CHECKING:
     import numpy as np
@@ -167,7 +167,7 @@ def _different(path: str, name: str, *state: int) -> tuple[str, ...]:
 def _csv_cells(path: Path, header: Sequence[str], names: Sequence[str]) -> Iterator[tuple[str, list[str]]]:
     places = [header.index(name) for name in names]
     with open(path, encoding="utf-8-sig", errors="replace", newline="") as file:
-        lines = csv.reader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
+        lines = csv.reader(file, delimiter=delimiter(path))
         next(lines)
         for cells in lines:
             if len(cells) == len(header):
@@ -177,10 +177,8 @@ def _csv_cells(path: Path, header: Sequence[str], names: Sequence[str]) -> Itera
 
 
 def _parquet_cells(path: Path, names: Sequence[str]) -> Iterator[tuple[str, list[Any]]]:
-    from pyarrow import parquet
-
     row = 0
-    with parquet.ParquetFile(path) as file:
+    with open_parquet(path) as file:
         for batch in file.iter_batches(columns=list(names)):
             for values in batch.to_pylist():
                 row += 1

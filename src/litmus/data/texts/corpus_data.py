@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -98,12 +99,12 @@ class CorpusData(LightningDataModule):
 
     def prepare_data(self) -> None:
         self.source.prepare(self.root)
-        build_once(self._folder(), self._tokenise)
+        build_once(self._folder, self._tokenise)
 
     def setup(self, stage: str) -> None:
         if self.sets:
             return
-        folder = self._folder()
+        folder = self._folder
         self._adopt(Tokenizer.from_file(str(folder / "tokenizer.json")))
         for part, split in (("train", "train"), ("val", "validation"), ("test", "test")):
             store = TokenStore(folder / (split if (folder / split).exists() else "validation"))
@@ -167,6 +168,7 @@ class CorpusData(LightningDataModule):
         )
         return loader(part, batches, self.trainer)
 
+    @cached_property
     def _folder(self) -> Path:
         """Of the tokens: another one for each state of the files, and each way to cut and split them."""
         how = [type(self.recipe).__name__, vars(self.recipe), self.vocab_size, self.special, self.validation]

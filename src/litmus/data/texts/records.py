@@ -166,7 +166,7 @@ def columns(path: Path, encodings: Sequence[str]) -> list[str]:
         ValueError: If it has none.
     """
     if path.suffix == ".parquet":
-        with _open_parquet(path) as file:
+        with open_parquet(path) as file:
             return list(file.schema_arrow.names)
     first = next(_lines(path, encodings), None)
     if first is None or first.broken:
@@ -176,7 +176,7 @@ def columns(path: Path, encodings: Sequence[str]) -> list[str]:
         if isinstance(row, str):
             raise ValueError(f"{path}:1 is {row}: one object a line is needed")
         return list(row)
-    return next(csv.reader([first.text], delimiter=_delimiter(path)), [])
+    return next(csv.reader([first.text], delimiter=delimiter(path)), [])
 
 
 def label_names(
@@ -273,7 +273,7 @@ def _csv_rows(
                 numbers.append(int(record.where.rpartition(":")[2]))
                 yield record.text.replace("\0", "")
 
-    rows = csv.reader(lines(), delimiter=_delimiter(path), strict=True)
+    rows = csv.reader(lines(), delimiter=delimiter(path), strict=True)
     names = list(header) if header else next(rows, [])
     check_columns(path, names, wanted)
     while True:
@@ -295,7 +295,8 @@ def _csv_rows(
     yield from undecodable
 
 
-def _delimiter(path: Path) -> str:
+def delimiter(path: Path) -> str:
+    """What stands between the cells of a CSV or TSV file."""
     return "\t" if path.suffix == ".tsv" else ","
 
 
@@ -313,7 +314,7 @@ def _json_rows(path: Path, encodings: Sequence[str]) -> Iterator[tuple[str, dict
 
 
 def _parquet_rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, dict[str, Any] | str]]:
-    with _open_parquet(path) as file:
+    with open_parquet(path) as file:
         check_columns(path, file.schema_arrow.names, wanted)
         row = 0
         for batch in file.iter_batches(columns=list(wanted)):
@@ -322,7 +323,12 @@ def _parquet_rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, dict
                 yield f"{path} row {row}", values
 
 
-def _open_parquet(path: Path) -> Any:
+def open_parquet(path: Path) -> Any:
+    """A Parquet file, to be used in a `with`.
+
+    Raises:
+        ValueError: If it is damaged, or pyarrow is not installed.
+    """
     try:
         import pyarrow.parquet
     except ImportError as error:

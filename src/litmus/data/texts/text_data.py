@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -114,13 +115,13 @@ class TextData(LightningDataModule):
 
     def prepare_data(self) -> None:
         self.source.prepare(self.root)
-        build_once(self._folder(), self._tokenise)
+        build_once(self._folder, self._tokenise)
 
     def setup(self, stage: str) -> None:
         assert self.trainer is not None
         if self.sets:
             return
-        folder = self._folder()
+        folder = self._folder
         self._adopt(Tokenizer.from_file(str(folder / "tokenizer.json")))
         stores = {path.name: TokenStore(path) for path in sorted(folder.iterdir()) if path.is_dir()}
         for split, store in stores.items():
@@ -185,6 +186,7 @@ class TextData(LightningDataModule):
         batches = PlainBatches(len(part), self.batch_size, *ranks_of(self.trainer), part.lengths)
         return loader(part, batches, self.trainer)
 
+    @cached_property
     def _folder(self) -> Path:
         """Of the tokenised texts: another one for each state of the files, and each way to cut and split them."""
         how = [type(self.recipe).__name__, vars(self.recipe), self.vocab_size, self.max_length, list(self.index)]
