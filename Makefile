@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint format bench clean
+.PHONY: help setup train test lint format bench chaos clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ format: setup ## Mend style
 
 bench: setup ## Measure speed, start-up and memory as ratios; ARGS="startup" chooses
 	$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: setup ## Kill runs, fill disks, spoil checkpoints: is anything lost? ARGS="--kills 500 --seed 1"
+	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
 
 clean: ## Remove .venv and caches, never data or outputs
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache src/*.egg-info

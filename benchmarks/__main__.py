@@ -4,9 +4,15 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import memory, startup, texts, throughput
+from benchmarks import exactness, memory, startup, texts, throughput
 
-BENCHMARKS = {"startup": startup, "throughput": throughput, "memory": memory, "texts": texts}
+BENCHMARKS = {
+    "startup": startup,
+    "throughput": throughput,
+    "exactness": exactness,
+    "memory": memory,
+    "texts": texts,
+}
 
 
 def main() -> None:

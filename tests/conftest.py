@@ -31,9 +31,11 @@ def on_cpu(data: Any, stage: str = "fit") -> Any:
     return data
 
 
-def in_epoch(data: Any, epoch: int) -> None:
-    """Lets the data module's trainer be in this epoch."""
-    data.trainer.fit_loop.epoch_progress.current.completed = epoch
+def in_epoch(data: Any, epoch: int) -> Any:
+    """The training batches as a trainer in this epoch would have them."""
+    batches = data.train_dataloader()
+    batches.sampler.set_epoch(epoch)
+    return batches
 
 
 @pytest.fixture(autouse=True)

@@ -46,7 +46,8 @@ def test_models_know_torch_and_nothing_else_of_ours() -> None:
         roots = {name.split(".")[0] for name in imports(path)}
         allowed = {"torch", "jaxtyping", "litmus", *(["transformers"] if path.stem == "hf" else [])}
         assert roots - set(sys.stdlib_module_names) <= allowed, path
-        assert all(name.startswith("litmus.models") for name in imports(path) if name.startswith("litmus")), path
+        own = {name for name in imports(path) if name.startswith("litmus")}
+        assert all(name.startswith(("litmus.models", "litmus.limits")) for name in own), path
 
 
 def test_init_files_are_empty() -> None:

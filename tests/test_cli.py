@@ -133,4 +133,4 @@ def test_a_run_without_its_checkpoint_is_one_sentence(moved: Path, capsys: pytes
     shutil.rmtree(moved / "checkpoints")
     with pytest.raises(SystemExit):
         main(["evaluate", str(moved)])
-    assert capsys.readouterr().err == f"error: there is no checkpoint {moved}/checkpoints/last.ckpt\n"
+    assert capsys.readouterr().err == "error: moved has no checkpoint: it ended before one was written\n"

@@ -114,8 +114,7 @@ def test_fewer_windows_are_a_shorter_corpus_for_streams_too(composed: Compose, t
 def test_the_order_changes_with_the_epoch_and_not_without(composed: Compose, tmp_path: Path) -> None:
     data = corpus(composed, tmp_path, "tinyshakespeare")
     first, again = (torch.cat([tokens for tokens, _ in data.train_dataloader()]) for _ in range(2))
-    in_epoch(data, 1)
-    other = torch.cat([tokens for tokens, _ in data.train_dataloader()])
+    other = torch.cat([tokens for tokens, _ in in_epoch(data, 1)])
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 

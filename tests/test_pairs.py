@@ -143,7 +143,7 @@ def learn(module: Any, data: Any) -> list[float]:
     losses = []
     for _ in range(STEPS):
         torch.manual_seed(1)
-        module.on_train_epoch_start()
+        module.carry_on({"sums": {}, "counts": {}, "logged_step": 0, "state": None})
         loss = module.training_step(batch, 0)
         optimizer.zero_grad()
         loss.backward()

@@ -12,8 +12,10 @@ import pytest
 from omegaconf import DictConfig
 
 from litmus import run as run_module
+from litmus.cli import main
 from litmus.folder import find_run, list_runs, read_record
-from litmus.run import Run, Stopped
+from litmus.run import Run
+from litmus.signals import Stopped
 from litmus.snapshot import apply_overrides, load_config
 
 Compose = Callable[..., DictConfig]
@@ -39,7 +41,7 @@ def test_the_record_says_running_and_then_done(composed: Compose) -> None:
         (RuntimeError("broken"), "failed"),
         (MemoryError(), "failed"),
         (SystemExit(3), "failed"),
-        (Stopped(15, "x"), "interrupted"),
+        (Stopped(15), "interrupted"),
     ],
 )
 def test_a_run_is_closed_whatever_ends_it(composed: Compose, error: BaseException, status: str) -> None:
@@ -87,7 +89,7 @@ def test_the_configuration_stays_true_when_the_folder_moves(composed: Compose, t
         pass
     moved = tmp_path / "elsewhere" / run.folder.name
     shutil.move(run.folder, moved)
-    assert load_config(moved).callbacks.last.dirpath == f"{moved}/checkpoints"
+    assert load_config(moved).callbacks.checkpoint.folder == f"{moved}/checkpoints"
     assert "${" not in (moved / "config.yaml").read_text().replace("${run_dir}", "")
 
 
@@ -124,3 +126,14 @@ def test_only_values_can_be_overridden_in_a_run(composed: Compose) -> None:
         apply_overrides(config, ["trainer.max_epoch=7"])
     with pytest.raises(ValueError, match="trainer is a group"):
         apply_overrides(config, ["trainer=cpu"])
+
+
+def test_one_damaged_record_does_not_hide_the_others(composed: Compose, capsys: pytest.CaptureFixture[str]) -> None:
+    for _ in range(2):
+        with Run.open(composed()) as run:
+            pass
+    (run.folder / "run.json").write_text('{"id": "')
+    capsys.readouterr()
+    main(["--root", str(run.folder.parent), "runs", "list"])
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert sorted(line.split()[1] for line in lines) == ["damaged", "done"]

@@ -50,7 +50,7 @@ def series_data(source: Fixed, **changes: Any) -> SeriesData:
     values: dict[str, Any] = {
         "root": "", "length": 6, "channels": 2, "num_classes": None, "classes": None, "targets": 1, "columns": None,
         "standardise": "channel", "missing": "refuse", "batch_size": 4, "validation": 0.2, "split_seed": 0, "seed": 0,
-        "train_size": None, **changes,
+        "workers": 0, "train_size": None, **changes,
     }  # fmt: skip
     return SeriesData(source, **values)
 

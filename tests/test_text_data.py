@@ -204,8 +204,7 @@ def test_padding_is_small_and_the_order_a_function_of_seed_and_epoch(composed: C
         tokens, padded = tokens + int((batch != 0).sum()), padded + batch.numel()
     assert padded / tokens < 1.06
     first, again = (torch.cat(list(data.train_dataloader().sampler)) for _ in range(2))
-    in_epoch(data, 1)
-    other = torch.cat(list(data.train_dataloader().sampler))
+    other = torch.cat(list(in_epoch(data, 1).sampler))
     assert torch.equal(first, again) and not torch.equal(first, other)
     assert len(set(first.tolist())) == len(first) == len(data.sets["train"]) // 64 * 64
 

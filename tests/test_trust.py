@@ -11,7 +11,7 @@ import torch
 
 from litmus.build import has_bf16_units
 from litmus.checkpoint import AtomicCheckpointIO, read_checkpoint
-from litmus.trust import TRUSTED, check
+from litmus.trust import check, trusted
 
 HOSTILE = [
     "os.system",
@@ -40,10 +40,52 @@ def test_a_target_that_is_not_trusted_is_refused_before_it_is_imported(target: s
 
 
 def test_every_trusted_name_exists() -> None:
-    pytest.importorskip("torch")
-    for target in TRUSTED:
+    names = [name for name in trusted() if not name.startswith("https://")]
+    assert len(names) > 40
+    for target in names:
         if "TensorBoard" not in target:
             check({"_target_": target}, "x")
+
+
+def test_a_name_that_a_file_of_conf_gives_is_trusted_and_no_other(tmp_path: Path) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text(
+        "a:\n  _target_: litmus.models.mine.Mine\nb: {_target_: 'litmus.models.stems.Rows'}\n_target_: os.system\n"
+    )
+    (tmp_path / "trusted.yaml").write_text("# a line\n- torch.optim.Adagrad\n")
+    assert trusted(tmp_path) == {"litmus.models.mine.Mine", "litmus.models.stems.Rows", "torch.optim.Adagrad"}
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("", "is not a list: give one name a line"),
+        ("torch.optim.SGD", "is not a list"),
+        ("torch: [optim]", "is not a list"),
+        ("- 3", "3 is not the full name of a class or function"),
+        ("- torch", "torch is not the full name"),
+        ("- torch.optim.*", r"torch.optim.\* is not the full name"),
+        ("- [torch.optim.SGD]", "is not the full name"),
+        ("- torch.optim.", "is not the full name"),
+        ("- ${oc.env:HOME}", "is not the full name"),
+        ("- [", "is not YAML"),
+        ("- !!python/name:os.system", "is not YAML"),
+    ],
+)
+def test_a_list_of_another_shape_is_one_sentence(tmp_path: Path, content: str, sentence: str) -> None:
+    (tmp_path / "trusted.yaml").write_text(content)
+    with pytest.raises(ValueError, match=f"{tmp_path}/trusted.yaml.* {sentence}") as refusal:
+        trusted(tmp_path)
+    assert "\n" not in str(refusal.value)
+
+
+def test_addresses_are_trusted_as_they_stand_in_conf() -> None:
+    node = {"_target_": "litmus.data.remote.RemoteArchive", "checksum": "md5:0", "strip": 1}
+    (address,) = (name for name in trusted() if name.endswith("aclImdb_v1.tar.gz"))
+    check({**node, "url": address}, "data")
+    for other in (f"{address}.evil", "https://example.org/x", "http://localhost/x", None, 3):
+        with pytest.raises(ValueError, match=r"data.url=.* is not trusted"):
+            check({**node, "url": other}, "data")
 
 
 @pytest.mark.parametrize(("value", "fits"), [(None, True), (3, True), ("3", False), (2.5, False), ("many", False)])
@@ -88,15 +130,15 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path: Path, damage: Any) -> No
 
 def test_a_write_that_fails_leaves_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, disk = tmp_path / "last.ckpt", AtomicCheckpointIO()
-    disk.save_checkpoint({"step": 1}, path)
+    disk.save_checkpoint({"state_dict": {}, "step": 1}, path)
 
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        disk.save_checkpoint({"step": 2}, path)
-    assert read_checkpoint(path) == {"step": 1}
+        disk.save_checkpoint({"state_dict": {}, "step": 2}, path)
+    assert read_checkpoint(path)["step"] == 1
 
 
 @pytest.mark.parametrize(

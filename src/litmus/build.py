@@ -17,6 +17,8 @@ def build(run: Run) -> tuple[Any, Any, Any]:
     from pytorch_lightning import seed_everything
 
     from litmus.callbacks.record import Record
+    from litmus.callbacks.resume import Resume
+    from litmus.callbacks.watch import Watch
     from litmus.loggers.csv import MetricsFile
 
     quieten_lightning()
@@ -28,10 +30,10 @@ def build(run: Run) -> tuple[Any, Any, Any]:
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high")
     data, module = build_data(config), build_module(config)
-    callbacks = [_instantiate(config.callbacks, name, "callbacks") for name in config.callbacks]
-    loggers = [_instantiate(config.logger, name, "logger") for name in config.logger]
-    always = MetricsFile(run.folder / "metrics.csv")
-    trainer = _instantiate(config, "trainer", callbacks=[Record(run), *callbacks], logger=[always, *loggers])
+    callbacks, loggers = _instantiate_all(config, "callbacks"), _instantiate_all(config, "logger")
+    always, ours = MetricsFile(run.folder / "metrics.csv"), [Record(run), Resume(), Watch(run)]
+    trainer = _instantiate(config, "trainer", callbacks=[*ours, *callbacks], logger=[always, *loggers])
+    trainer._signal_connector.register_signal_handlers = lambda: None  # they wait for other ranks in a signal handler
     run.save_config()
     return data, module, trainer
 
@@ -46,26 +48,43 @@ def build_module(config: DictConfig) -> Any:
     import torch
 
     for part in ("model", "optimizer", "schedule"):
-        check(config[part], part)
+        _check(config, part)
     module = _instantiate(config, "task", net=config.model, optimizer=config.optimizer, schedule=config.schedule)
     return module.to(memory_format=torch.channels_last)
+
+
+def _instantiate_all(config: DictConfig, group: str) -> list[Any]:
+    """Everything in a group that is not switched off with null."""
+    named: DictConfig = config[group]
+    return [_instantiate(named, str(name), group) for name in named or () if named[name] is not None]
 
 
 def _instantiate(config: DictConfig, name: str, group: str = "", **more: Any) -> Any:
     import hydra.utils
 
-    check(config[name], f"{group}.{name}" if group else name)
+    _check(config, name, group)
     return hydra.utils.instantiate(config[name], **more, _convert_="all")
+
+
+def _check(config: DictConfig, name: str, group: str = "") -> None:
+    key = f"{group}.{name}" if group else name
+    if not (isinstance(config[name], DictConfig) and "_target_" in config[name]):
+        where = f"conf/{group or name}"
+        raise ValueError(f"{key}={config[name]} can't be built: give a _target_, as the files of {where} do")
+    check(config[name], key)
 
 
 def _check_devices(config: DictConfig) -> None:
     """What Lightning would find out late, or not at all."""
     import torch
 
+    _check(config, "trainer")
     trainer, precision = config.trainer, str(config.trainer.precision)
     has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
     if config.threads is not None and config.threads < 1:
         raise ValueError(f"threads={config.threads} is not at least 1; null leaves it to torch")
+    if trainer.accumulate_grad_batches < 1:
+        raise ValueError(f"trainer.accumulate_grad_batches={trainer.accumulate_grad_batches} is not at least 1")
     if trainer.accelerator == "gpu" and not has_gpu:
         raise ValueError("trainer.accelerator=gpu, and torch finds no GPU here: trainer=cpu or trainer=default does")
     on_cpu = trainer.accelerator == "cpu" or not has_gpu
@@ -98,6 +117,6 @@ def quieten_lightning() -> None:
         ".*smaller than the logging interval.*",  # the end of an epoch is always logged
         ".*sync_dist=True.*",  # torchmetrics' values are the same on all ranks
         ".*does not have many workers.*",  # data in memory need none
-        ".*checkpoints exists and is not empty.*",  # a run that goes on
+        ".*your dataloader is not resumable.*",  # callbacks/resume.py does that
     ):
         warnings.filterwarnings("ignore", message)

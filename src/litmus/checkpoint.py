@@ -1,47 +1,72 @@
-"""Checkpoint files: whole or not there, and nothing but tensors and plain values."""
+"""Checkpoint files: whole or not there, checked as they are read, and nothing but tensors and plain values."""
 
+import logging
 import os
 import pickle
-from collections.abc import Callable
+import shutil
+import zipfile
+import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
+from litmus.folder import step_checkpoints
+
+log = logging.getLogger(__name__)
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes beside the name, flushes to the disk, then renames: a kill leaves the old file or the new one."""
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: str | Path, storage_options: Sequence[Path] | None = None
+    ) -> None:
+        """Writes a checkpoint.
+
+        Args:
+            storage_options: Other names for the same file, which are there before it is.
+        """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".tmp")
-        with open(partial, "wb") as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        try:
+            with open(partial, "wb") as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+            for name in storage_options or ():
+                link = name.with_name(name.name + ".tmp")
+                link.unlink(missing_ok=True)
+                try:
+                    link.hardlink_to(partial)
+                except OSError:  # not every file system has links
+                    shutil.copyfile(partial, link)
+                link.replace(name)
+            partial.replace(path)
+        except BaseException as error:
+            partial.unlink(missing_ok=True)
+            cause = error.__context__ if isinstance(error, RuntimeError) else error  # torch's, of a write that failed
+            if isinstance(cause, OSError):
+                raise OSError(cause.errno, cause.strerror, str(path)) from error
+            raise
+        _flush_names(path.parent)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        return _moved_to(Path(path).parent, read_checkpoint(Path(path)))
+        return read_checkpoint(Path(path))
 
 
-def _moved_to(folder: Path, checkpoint: dict[str, Any]) -> dict[str, Any]:
-    """Has Lightning's bookkeeping of the best checkpoint follow a run folder that was moved."""
-
-    def here(path: str) -> str:
-        return str(folder / Path(path).name) if path else path
-
-    for state in checkpoint.get("callbacks", {}).values():
-        if "best_model_path" in state:
-            state["dirpath"] = str(folder)
-            state["best_k_models"] = {here(path): score for path, score in state["best_k_models"].items()}
-            for key in ("best_model_path", "kth_best_model_path", "last_model_path"):
-                state[key] = here(state[key])
-    return checkpoint
+def _flush_names(folder: Path) -> None:
+    """Has the disk keep what was renamed."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
@@ -50,11 +75,56 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         ValueError: If the file is damaged or holds anything but tensors and plain values.
     """
+    check_whole(path)
     try:
-        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+        raise ValueError(_damaged(path, error)) from error
+    if not isinstance(content, dict) or "state_dict" not in content:
+        raise ValueError(f"the checkpoint {path} is not one of ours: it has no state_dict")
+    return content
+
+
+def check_whole(path: Path) -> None:
+    """Holds every part of a checkpoint, which is a zip archive, against the checksum that was written with it.
+
+    Raises:
+        ValueError: If one differs, or the file is cut short, or there is none.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):
+                raise ValueError("its parts are compressed, and a little of that can fill the memory")
+            part = archive.testzip()
     except FileNotFoundError as error:
         raise ValueError(f"there is no checkpoint {path}") from error
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
-        reason = str(error).strip().partition("\n")[0] or type(error).__name__
-        raise ValueError(f"the checkpoint {path} can't be read, it is damaged or not one of ours: {reason}") from error
-    return content
+    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise ValueError(_damaged(path, error)) from error
+    if part is not None:
+        raise ValueError(f"the checkpoint {path} is damaged: the checksum of {part} differs")
+
+
+def newest_whole(folder: Path) -> Path | None:
+    """The newest checkpoint of a run to go on from, None if there was none yet. One that is damaged is put aside, and
+    the one before it taken.
+
+    Raises:
+        ValueError: If all of them are damaged.
+    """
+    found = step_checkpoints(folder)
+    for path in reversed(found):
+        try:
+            check_whole(path)
+        except ValueError as error:
+            log.warning(f"{error}; it is kept as {path.name}.damaged, and the one before it is taken")
+            path.rename(path.with_name(path.name + ".damaged"))
+        else:
+            return path
+    if found:
+        raise ValueError(f"no checkpoint of {folder.name} can be read: there is nothing to go on from, so start anew")
+    return None
+
+
+def _damaged(path: Path, error: Exception) -> str:
+    reason = str(error).strip().partition("\n")[0] or type(error).__name__
+    return f"the checkpoint {path} can't be read, it is damaged or not one of ours: {reason}"

@@ -85,7 +85,11 @@ def show_runs(options: argparse.Namespace) -> None:
     """Prints id, status, seconds, objective and the first test metric of every run."""
     rows = [("id", "status", "seconds", "objective", "test")]
     for folder in list_runs(options.root):
-        record = read_record(folder)
+        try:
+            record = read_record(folder)
+        except ValueError:
+            rows.append((folder.name, "damaged", "-", "-", "-"))
+            continue
         objective = record.get("objective") or {}
         tested = {name: value for name, value in record.get("metrics", {}).items() if name.startswith("test/")}
         name = next((name for name in tested if name != "test/loss"), "")

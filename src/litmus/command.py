@@ -10,7 +10,8 @@ from omegaconf import DictConfig
 
 from litmus.config import groups
 from litmus.errors import say
-from litmus.run import Stopped
+from litmus.guard import guard_hydra
+from litmus.signals import Stopped
 
 EVERYTHING = "HYDRA_FULL_ERROR"
 HELP = """\
@@ -53,9 +54,9 @@ def command(hydra_main: Callable[[Job], Callable[[], None]], job: Job) -> None:
             os.environ[EVERYTHING] = "1"
 
     try:
+        guard_hydra()
         hydra_main(reported)()
     except Stopped as stopped:
-        print(stopped, file=sys.stderr)
         sys.exit(stopped.exit_code)
     except Exception as error:
         failed = True

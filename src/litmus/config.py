@@ -47,6 +47,7 @@ class Config:
     tags: list[str] = MISSING
     seed: int = MISSING
     threads: int | None = MISSING
+    workers: int = MISSING
     resume: str | None = MISSING
     data_root: str = MISSING
     output_root: str = MISSING
@@ -84,7 +85,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     choices = sorted(word for word in known if not word.startswith("_"))
     near = difflib.get_close_matches(word, choices)
     near.sort(key=lambda choice: choice[:1] != word[:1])  # hardly anybody mistypes the first letter
-    return f"did you mean {near[0]}?" if near else f"there is {', '.join(choices)}"
+    return f"did you mean {near[0]}?" if near else f"there is {', '.join(choices) or 'nothing'}"
 
 
 RESOLVERS: dict[str, Callable[..., Any]] = {

@@ -5,7 +5,14 @@ import sys
 import traceback
 from pathlib import Path
 
-from hydra.errors import ConfigCompositionException, HydraException, InstantiationException, MissingConfigException
+import hydra
+from hydra.errors import (
+    ConfigCompositionException,
+    HydraException,
+    InstantiationException,
+    MissingConfigException,
+    OverrideParseException,
+)
 from omegaconf import DictConfig
 from omegaconf.errors import (
     ConfigAttributeError,
@@ -18,6 +25,10 @@ from omegaconf.errors import (
 from litmus.config import did_you_mean, groups
 
 PACKAGE = Path(__file__).parent
+HYDRA = Path(hydra.__file__).parent
+RESOLVED = ("ValueError", "KeyError", "OSError", "FileNotFoundError", "PermissionError", "IsADirectoryError")
+MISSING = re.compile(r"missing .*required .*argument")
+MEMORY = re.compile(r"allocate memory|not enough memory|out of memory|storage size", re.IGNORECASE)
 
 
 def say(error: Exception, everything: bool = False) -> None:
@@ -48,18 +59,32 @@ def explain(error: BaseException) -> str | None:
         names = [path.name for path in groups()]
         return f"{found[1]} is neither a group nor a key: {did_you_mean(found[1], names)}"
     if isinstance(cause, InterpolationResolutionError):  # it names the resolver's error, but does not chain it
-        return _first_line(cause).split("raised while resolving interpolation: ")[-1]
+        kind, _, message = _first_line(cause).partition(" raised while resolving interpolation: ")
+        if kind == "TypeError":  # a resolver was given something else than it takes
+            return f"{cause.full_key}: {message}"
+        return message.strip('"') if kind in RESOLVED else None if message else kind
+    if isinstance(cause, OverrideParseException):
+        return f"{cause.override} can't be read: give KEY=VALUE, and quotes around any but plain words, KEY='\"VALUE\"'"
     if isinstance(cause, OmegaConfBaseException):
         return f"{cause.full_key}: {_first_line(cause)}" if cause.full_key else _first_line(cause)
     if isinstance(cause, HydraException):
         return _first_line(cause)
-    if isinstance(error, InstantiationException) and isinstance(cause, ValueError | ModuleNotFoundError):
-        where = re.search(r"full_key: (\S+)", str(error))  # a value that torch refuses, or an extra that is missing
-        return f"{where[1]}: {_first_line(cause)}" if where and not _raised_by_us(cause) else _first_line(cause)
-    if isinstance(cause, OSError) and cause.filename is not None:
-        return f"{cause.filename}: {cause.strerror}"
-    if isinstance(cause, ValueError | FileNotFoundError) and _raised_by_us(cause):
+    if isinstance(cause, MemoryError) or (isinstance(cause, RuntimeError) and MEMORY.search(str(cause))):
+        return f"out of memory: take a smaller model or data.batch_size ({_first_line(cause)})"
+    if isinstance(error, InstantiationException) and (
+        isinstance(cause, ValueError | ModuleNotFoundError)  # a value that torch refuses, or an extra that is missing
+        or (isinstance(cause, TypeError) and MISSING.search(str(cause)))  # a call without all of its arguments
+    ):
+        where = re.search(r"full_key: (\S+)", str(error))
+        return f"{where[1]}: {_first_line(cause)}" if where and not _raised_in(PACKAGE, cause) else _first_line(cause)
+    if isinstance(cause, TypeError | ValueError) and _raised_in(HYDRA, cause):  # while it looked for the files of conf/
+        return "a folder of conf/ takes the name of a file in it, or a list of names where it says so: GROUP=NAME"
+    if isinstance(cause, OSError) and cause.strerror is not None:
+        return f"{cause.filename or 'a file'}: {cause.strerror}"
+    if isinstance(cause, ValueError | FileNotFoundError) and _raised_in(PACKAGE, cause):
         return _first_line(cause)
+    if _raised_by_restoring(cause):
+        return f"the checkpoint is not one that this run can go on from: {type(cause).__name__}: {_first_line(cause)}"
     if type(cause).__name__ == "MisconfigurationException":  # Lightning's word for a mistake in the Trainer's arguments
         return _first_line(cause)
     return None
@@ -72,10 +97,17 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-def _raised_by_us(error: BaseException) -> bool:
+def _raised_in(package: Path, error: BaseException) -> bool:
     frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and PACKAGE in Path(frames[-1].filename).parents
+    return bool(frames) and package in Path(frames[-1].filename).parents
+
+
+def _raised_by_restoring(error: BaseException) -> bool:
+    """Whether Lightning was at a checkpoint, whose parts it takes as they come."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame.name.strip("_") for frame in frames if frame.filename.endswith("checkpoint_connector.py")]
+    return any(name.startswith(("restore", "resume")) for name in own)
 
 
 def _first_line(error: BaseException) -> str:
-    return str(error).strip().splitlines()[0]
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,6 +1,7 @@
 """Reading run folders: nothing here needs torch, so `litmus runs` answers at once."""
 
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,20 +30,56 @@ def find_run(name: str, root: Path) -> Path:
     return by_id[name]
 
 
-def checkpoint_path(folder: Path, name: str) -> Path:
-    """Where the checkpoint `best` or `last` of a run stands, if it does."""
-    return folder / "checkpoints" / f"{name}.ckpt"
+def best_checkpoint(folder: Path) -> Path:
+    """Where the best checkpoint of a run stands, if it has one."""
+    return folder / "checkpoints" / "best.ckpt"
+
+
+def step_checkpoints(folder: Path) -> list[Path]:
+    """The checkpoints of a run to go on from, oldest first."""
+    found = (folder / "checkpoints").glob("step-*.ckpt")
+    return sorted(found, key=lambda path: int(path.stem.removeprefix("step-")))
+
+
+def best_or_newest(folder: Path) -> Path | None:
+    """The best checkpoint of a run, or the newest if nothing was validated; None if none was written."""
+    best = best_checkpoint(folder)
+    return best if best.exists() else next(reversed(step_checkpoints(folder)), None)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Puts a text in a file's place, on the disk: a kill, or a full disk, leaves the old one or the new one."""
+    partial = path.with_name(path.name + ".tmp")
+    try:
+        with open(partial, "w", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError:
+        partial.unlink(missing_ok=True)
+        raise
 
 
 def list_runs(root: Path) -> list[Path]:
     """Absolute paths of the run folders under `root`, oldest first."""
     found = [path.parent.absolute() for path in root.glob("*/run.json")]
-    return sorted(found, key=lambda folder: (read_record(folder).get("started", ""), folder.name))
+    return sorted(found, key=lambda folder: (_started(folder), folder.name))
+
+
+def _started(folder: Path) -> str:
+    try:
+        return str(read_record(folder).get("started", ""))
+    except ValueError:  # a damaged one is for whoever looks at it
+        return ""
 
 
 def read_record(folder: Path) -> dict[str, Any]:
     """run.json, with the status `lost` for a run that says it is running and shows no sign of life."""
-    record: dict[str, Any] = json.loads((folder / "run.json").read_text())
+    try:
+        record: dict[str, Any] = dict(json.loads((folder / "run.json").read_text()))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
+        raise ValueError(f"{folder}/run.json can't be read as a record: {error}") from error
     if record.get("status") == "running":
         silent = datetime.now(UTC) - datetime.fromisoformat(record["heartbeat"])
         if silent.total_seconds() > LOST:

@@ -11,7 +11,7 @@ from pytorch_lightning import Trainer
 
 from litmus.build import build_data, build_module, quieten_lightning
 from litmus.checkpoint import read_checkpoint
-from litmus.folder import checkpoint_path
+from litmus.folder import best_or_newest
 from litmus.snapshot import apply_overrides, load_config
 
 BATCH = 64  # examples predicted at once
@@ -61,11 +61,13 @@ def predict(folder: Path, files: Sequence[Path]) -> Iterator[Sequence[str]]:
 
 
 def load(config: DictConfig, folder: Path) -> tuple[Any, Any]:
-    """The run's module with the weights of its best checkpoint, or the last if nothing was validated, on the CPU, and
+    """The run's module with the weights of its best checkpoint, or the newest if nothing was validated, on the CPU, and
     its data module with what it learned from the training data."""
     quieten_lightning()
-    best, last = checkpoint_path(folder, "best"), checkpoint_path(folder, "last")
-    checkpoint = read_checkpoint(best if best.exists() else last)
+    path = best_or_newest(folder)
+    if path is None:
+        raise ValueError(f"{folder.name} has no checkpoint: it ended before one was written")
+    checkpoint = read_checkpoint(path)
     module, data = build_module(config), build_data(config)
     module.load_state_dict(checkpoint["state_dict"])
     if type(data).__qualname__ in checkpoint:  # where Lightning keeps it

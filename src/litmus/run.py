@@ -10,29 +10,24 @@ import sys
 import threading
 import time
 import traceback
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from litmus import provenance
-from litmus.folder import checkpoint_path, find_run, read_record
+from litmus import provenance, slurm
+from litmus.folder import best_or_newest, find_run, list_runs, read_record, write_whole
+from litmus.redact import redact
+from litmus.signals import Stopped, stop
 from litmus.snapshot import changed, command_line, place_config, resolve, saved
 
 HEARTBEAT = 15.0  # seconds between two signs of life in run.json
 LARGEST_SEED = 2**32 - 1
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+HELD: set[int] = set()  # locks of run folders
 RUN_DIR = "LITMUS_RUN_DIR"  # tells the other ranks of a run which folder is theirs
-
-
-class Stopped(BaseException):
-    """A signal came. Not an Exception, so that nothing on the way swallows it."""
-
-    def __init__(self, signum: int, remedy: str) -> None:
-        super().__init__(f"stopped by {signal.Signals(signum).name}; go on with: python train.py {remedy}")
-        self.exit_code = 128 + signum
 
 
 class Run:
@@ -62,11 +57,15 @@ class Run:
             return cls(folder, {}, None, *saved(folder))
         if config.resume is not None:
             return cls._reopen(find_run(config.resume, Path(config.output_root)))
+        if slurm.is_requeued() and (before := _run_of_job(Path(config.output_root))):
+            return cls._reopen(before)
         if not 0 <= config.seed <= LARGEST_SEED:
             raise ValueError(f"seed={config.seed} is not from 0 to {LARGEST_SEED}")
         plain = resolve(config)
         folder = _make_folder(Path(config.output_root), config.name)
         record = {"id": folder.name, "name": config.name, "seed": config.seed, "started": now()}
+        if slurm.job() is not None:
+            record["slurm_job"] = slurm.job()
         run = cls(folder, record, _lock(folder), plain, command_line())
         run.save_config()
         return run
@@ -78,24 +77,26 @@ class Run:
         try:
             return cls(folder, read_record(folder), lock, *changed(folder))
         except BaseException:
-            os.close(lock)
+            _unlock(lock)
             raise
 
     def save_config(self) -> None:
         """Once more when everything could be built: what a resumed run was asked to change holds from then on."""
         if self.folder_lock is not None:
-            OmegaConf.save(self.plain, self.folder / "config.yaml")
-            OmegaConf.save(OmegaConf.create(self.overrides), self.folder / "overrides.yaml")
+            write_whole(self.folder / "config.yaml", redact(OmegaConf.to_yaml(self.plain)))
+            write_whole(self.folder / "overrides.yaml", redact(OmegaConf.to_yaml(OmegaConf.create(self.overrides))))
 
     @property
-    def last_checkpoint(self) -> str | None:
+    def last_checkpoint(self) -> Path | None:
         """Where to go on, if the run got that far."""
-        return self._checkpoint("last")
+        from litmus.checkpoint import newest_whole
+
+        return newest_whole(self.folder)
 
     @property
-    def best_checkpoint(self) -> str | None:
+    def best_checkpoint(self) -> Path | None:
         """The best one by the objective, the last if nothing was validated; None if none was written."""
-        return self._checkpoint("best") or self._checkpoint("last")
+        return best_or_newest(self.folder)
 
     @property
     def objective(self) -> float | None:
@@ -103,56 +104,68 @@ class Run:
         found: dict[str, Any] | None = self.record.get("objective")
         return float(found["value"]) if found else None
 
-    def _checkpoint(self, name: str) -> str | None:
-        path = checkpoint_path(self.folder, name)
-        return str(path) if path.exists() else None
-
     def update(self, **facts: Any) -> None:
         """Adds facts to the record, on the disk too."""
         if self.folder_lock is not None:
             with self.lock:
                 self.record.update(facts, heartbeat=now())
-                partial = self.folder / "run.json.tmp"
-                partial.write_text(json.dumps(self.record, indent=2) + "\n")
-                partial.replace(self.folder / "run.json")
+                write_whole(self.folder / "run.json", redact(json.dumps(self.record, indent=2)) + "\n")
 
     def __enter__(self) -> "Run":
         self.start = time.monotonic()
         self.seconds_before: float = self.record.get("seconds", 0.0)
-        self.update(status="running", error=None, pid=os.getpid())
-        self.handlers = {signum: signal.signal(signum, self._stop) for signum in SIGNALS if _is_heard(signum)}
         os.environ[RUN_DIR] = str(self.folder)
-        if self.folder_lock is not None:
-            origin = provenance.origin()
-            first = "command" not in self.record
-            self.update(**origin if first else {"resumed": [*self.record.get("resumed", []), origin]})
-            threading.Thread(target=self._beat, daemon=True).start()
+        stop.listen()
+        try:
+            self._begin()
+        except BaseException:  # a signal, or a full disk
+            self.__exit__(*sys.exc_info())
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for signum in self.handlers:
-            signal.signal(signum, signal.SIG_IGN)  # closing must not be cut short
+        stop.be_deaf()
         self.ended.set()
         status = "done" if error is None else "interrupted" if isinstance(error, Stopped) else "failed"
-        self.update(status=status, ended=now(), seconds=self._seconds(), error=_describe(error))
-        for signum, handler in self.handlers.items():
-            signal.signal(signum, handler)
-        del os.environ[RUN_DIR]
+        self._close_record(status=status, ended=now(), seconds=self._seconds(), error=_describe(error))
         _close_wandb(failed=error is not None)
+        del os.environ[RUN_DIR]
         if self.folder_lock is not None:
-            os.close(self.folder_lock)
+            _unlock(self.folder_lock)
             print(self.folder, flush=True)
+            if isinstance(error, Stopped):
+                self._say_how_to_go_on(error)
+        stop.leave()
 
-    def _stop(self, signum: int, frame: FrameType | None) -> None:
-        signal.signal(signum, signal.SIG_DFL)  # the second time it means it
-        elsewhere = "" if self.folder.parent == Path("outputs").absolute() else f" output_root={self.folder.parent}"
-        raise Stopped(signum, f"resume={self.folder.name}{elsewhere}")
+    def _begin(self) -> None:
+        self.update(status="running", error=None, pid=os.getpid())
+        if self.folder_lock is not None:
+            origin = provenance.origin()
+            first = "command" not in self.record
+            self.update(**origin if first else {"resumed": [*self.record.get("resumed", []), origin]})
+            threading.Thread(target=self._beat, daemon=True).start()
+
+    def _close_record(self, **facts: Any) -> None:
+        try:
+            self.update(**facts)
+        except OSError as error:  # a full disk: what stands there is whole, and will be taken for lost
+            print(f"{self.folder.name}/run.json can't be closed as {facts['status']}: {error}", file=sys.stderr)
+
+    def _say_how_to_go_on(self, stopped: Stopped) -> None:
+        """Slurm warns with SIGUSR1 before the time is up."""
+        if stopped.signum == signal.SIGUSR1 and slurm.job() is not None:
+            slurm.requeue()
+        else:
+            elsewhere = "" if self.folder.parent == Path("outputs").absolute() else f" output_root={self.folder.parent}"
+            remedy = f"python train.py resume={self.folder.name}{elsewhere}"
+            print(f"{stopped}; go on with: {remedy}", file=sys.stderr)
 
     def _beat(self) -> None:
         while not self.ended.wait(HEARTBEAT):
-            self.update(seconds=self._seconds())
+            with suppress(OSError):  # a full disk is for the training to find
+                self.update(seconds=self._seconds())
 
     def _seconds(self) -> float:
         elapsed = time.monotonic() - self.start
@@ -162,11 +175,6 @@ class Run:
 def now() -> str:
     """UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _is_heard(signum: int) -> bool:
-    """Not if it is ignored, as nohup does."""
-    return signal.getsignal(signum) is not signal.SIG_IGN
 
 
 def _make_folder(root: Path, name: str) -> Path:
@@ -193,12 +201,38 @@ def _lock(folder: Path) -> int:
     except BlockingIOError as error:
         os.close(descriptor)
         raise ValueError(f"{folder.name} is running in another process: wait for its end, or stop it") from error
+    HELD.add(descriptor)
     return descriptor
+
+
+def _unlock(descriptor: int) -> None:
+    HELD.discard(descriptor)
+    os.close(descriptor)
+
+
+def _let_go() -> None:
+    """A fork of this process, such as a loader's worker, must not hold the folder when the run itself is gone."""
+    while HELD:
+        os.close(HELD.pop())
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def _close_wandb(failed: bool) -> None:
     if "wandb" in sys.modules:
-        sys.modules["wandb"].finish(exit_code=int(failed))
+        from litmus.loggers.wandb import close_wandb
+
+        close_wandb(failed)
+
+
+def _run_of_job(root: Path) -> Path | None:
+    """The run that this Slurm job left when it was put back into the queue."""
+    for folder in reversed(list_runs(root)):
+        with suppress(ValueError):  # a damaged one is not it
+            if read_record(folder).get("slurm_job") == slurm.job():
+                return folder
+    return None
 
 
 def _describe(error: BaseException | None) -> dict[str, str] | None:

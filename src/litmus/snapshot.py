@@ -1,11 +1,14 @@
 """A run's own configuration, as it is kept in its folder: resolved, and true wherever the folder stands."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import yaml
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from litmus.config import did_you_mean
 from litmus.pairs import check_pair
@@ -27,6 +30,7 @@ MAY_CHANGE = (
     "data.test_path=",
     "data.cache=",
     "threads=",
+    "data.workers=",
     "tags=",
 )  # when a run goes on
 
@@ -45,10 +49,29 @@ def resolve(config: DictConfig) -> DictConfig:
 
 
 def saved(folder: Path) -> tuple[DictConfig, list[str]]:
-    """A run's configuration and overrides."""
-    config, overrides = OmegaConf.load(folder / "config.yaml"), OmegaConf.load(folder / "overrides.yaml")
-    assert isinstance(config, DictConfig) and isinstance(overrides, ListConfig)
-    return config, list(overrides)
+    """A run's configuration and overrides. Somebody else may have written them, so they refer to nothing but
+    `${run_dir}`: no variable and no file is read for them.
+
+    Raises:
+        ValueError: If they do, or are damaged.
+    """
+    config, overrides = _read(folder / "config.yaml"), _read(folder / "overrides.yaml")
+    if not isinstance(config, DictConfig) or not isinstance(overrides, ListConfig):
+        raise ValueError(f"{folder} is not the folder of a run: its config.yaml or overrides.yaml is none of a run's")
+    return config, [str(line) for line in overrides]
+
+
+def _read(path: Path) -> DictConfig | ListConfig:
+    try:
+        text = path.read_text()
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):  # a few can stand for millions
+            raise ValueError("it has an alias")
+        config: DictConfig | ListConfig = OmegaConf.create(yaml.safe_load(text))
+    except (yaml.YAMLError, OSError, ValueError, OmegaConfBaseException) as error:
+        raise ValueError(f"{path} can't be read as that of a run: {str(error).splitlines()[0]}") from error
+    if "${" in json.dumps(OmegaConf.to_container(config), default=str).replace("${run_dir}", ""):
+        raise ValueError(f"{path} refers to something other than ${{run_dir}}: it is not that of a run, so not opened")
+    return config
 
 
 def load_config(folder: Path) -> DictConfig:

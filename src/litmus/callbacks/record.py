@@ -6,9 +6,9 @@ from typing import Any, cast
 
 from omegaconf import OmegaConf
 from pytorch_lightning import Callback, LightningModule, Trainer
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.loggers import WandbLogger
 
+from litmus.callbacks.checkpoint import Checkpoint
 from litmus.callbacks.throughput import Throughput
 from litmus.run import Run
 
@@ -44,9 +44,9 @@ class Record(Callback):
         callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
         rates = [callback.examples_per_second for callback in callbacks if isinstance(callback, Throughput)]
         facts: dict[str, Any] = {"examples_per_second": rates[0]} if rates else {}
-        best = trainer.checkpoint_callback
-        if isinstance(best, ModelCheckpoint) and best.best_model_score is not None:
-            facts["objective"] = {"metric": best.monitor, "mode": best.mode, "value": float(best.best_model_score)}
+        for each in callbacks:
+            if isinstance(each, Checkpoint) and each.best is not None:
+                facts["objective"] = {"metric": each.monitor, "mode": each.mode, "value": each.best}
         self._update(trainer, **facts)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

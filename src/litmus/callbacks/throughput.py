@@ -27,7 +27,7 @@ class Throughput(Callback):
         self.pause = now(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if trainer.state.fn == "fit":
+        if trainer.state.fn == "fit" and not trainer.sanity_checking:
             self.start += now(trainer) - self.pause
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -1,16 +1,22 @@
 """Downloads that are either whole and checked or not there: a partial name, a checksum, one rename."""
 
 import hashlib
-import shutil
-import tarfile
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock
 
+if TYPE_CHECKING:
+    from requests import Session
+
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
-CHUNK = 1 << 20  # bytes
+PAUSES = (0.5, 1.0, 2.0)  # seconds before another try
+BUSY = 429  # HTTP's word for "later"
+LARGEST = 16 << 30  # bytes
+CHUNK = 1 << 16  # bytes: what is lost when a connection breaks
 
 
 def digest(path: Path, algorithm: str, opener: Callable[[Path], object] | None = None) -> str:
@@ -20,32 +26,56 @@ def digest(path: Path, algorithm: str, opener: Callable[[Path], object] | None =
 
 
 def fetch(url: str, path: Path) -> None:
-    """Downloads to `path`, going on where an earlier try stopped.
+    """Downloads to `path`, going on where an earlier try stopped, and trying again when the connection breaks.
 
     Raises:
         OSError: If the server can't be reached or refuses; what has come stays in `path` + `.part`.
+        ValueError: If the address is not https, or more comes than there may be.
     """
-    import requests
-    from requests.adapters import HTTPAdapter
-    from tqdm import tqdm
-    from urllib3.util import Retry
+    from litmus.data.https import encrypted_session
 
     part = path.with_name(path.name + ".part")
-    have = part.stat().st_size if part.exists() else 0
-    with requests.Session() as session:
-        session.mount("https://", HTTPAdapter(max_retries=Retry(total=2, backoff_factor=0.5)))
-        headers = {"Range": f"bytes={have}-"} if have else {}
-        with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
-            if response.status_code != 416:  # 416: the whole file had come already
-                response.raise_for_status()
-                resumed = response.status_code == 206
-                size = int(response.headers.get("Content-Length", 0)) + have * resumed
-                part.parent.mkdir(parents=True, exist_ok=True)
-                bar = tqdm(desc=path.name, total=size, initial=have * resumed, unit="B", unit_scale=True, disable=None)
-                with bar, open(part, "ab" if resumed else "wb") as file:
-                    for chunk in response.iter_content(CHUNK):
-                        bar.update(file.write(chunk))
+    with encrypted_session() as session:
+        for pause in (*PAUSES, None):
+            try:
+                _transfer(session, url, part)
+                break
+            except OSError as error:
+                response = getattr(error, "response", None)
+                refused = response is not None and response.status_code < 500 and response.status_code != BUSY
+                if pause is None or refused or error.errno is not None:  # the last: of the disk, not of the network
+                    raise
+                time.sleep(pause)
     part.rename(path)
+
+
+def _transfer(session: "Session", url: str, part: Path) -> None:
+    """Appends to `part` what it lacks."""
+    from tqdm import tqdm
+
+    have = part.stat().st_size if part.exists() else 0
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    with session.get(url, headers=headers, stream=True, timeout=TIMEOUT) as response:
+        place = response.headers.get("Content-Range", "")
+        if response.status_code == 416 and place.endswith(f"/{have}"):
+            return  # the whole file had come already
+        if response.status_code == 416 or (response.status_code == 206 and not place.startswith(f"bytes {have}-")):
+            part.unlink()  # it is of something else
+            raise ConnectionError(f"{url} does not go on where it stopped")
+        response.raise_for_status()
+        resumed = response.status_code == 206
+        start = have if resumed else 0
+        declared = response.headers.get("Content-Length")
+        total = None if declared is None else start + int(declared)
+        most = LARGEST if total is None else min(total, LARGEST)
+        part.parent.mkdir(parents=True, exist_ok=True)
+        bar = tqdm(desc=part.stem, total=total, initial=start, unit="B", unit_scale=True, disable=None)
+        with bar, open(part, "ab" if resumed else "wb") as file:
+            for chunk in response.iter_content(CHUNK):
+                bar.update(file.write(chunk))
+                if file.tell() > most:
+                    part.unlink()
+                    raise ValueError(f"{url} sends more than {most:,} bytes: it was stopped, and nothing is kept of it")
 
 
 def only_one(folder: Path) -> FileLock:
@@ -59,11 +89,13 @@ def obtain(name: str, url: str, path: Path, matches: Callable[[Path], bool], pla
 
     Raises:
         FileNotFoundError: If there is no network: what is missing, where it was looked for, what to do.
-        ValueError: If the checksum differs; nothing is left behind.
+        ValueError: If the checksum differs, and then nothing is left behind, or if there is no room.
     """
     try:
         fetch(url, path)
     except OSError as error:
+        if error.errno is not None:
+            raise ValueError(f"{path} can't be written: {error.strerror}") from error
         raise FileNotFoundError(
             f"{name} is not in {' or '.join(str(place.absolute()) for place in places)}, and {url} can't be reached "
             f"({root_cause(error)}): pass data.root=FOLDER where it stands, run once with a network, or train on the "
@@ -79,27 +111,3 @@ def root_cause(error: BaseException) -> str:
     while under := error.__cause__ or error.__context__:
         error = under
     return str(error).strip()
-
-
-def extract(archive: Path, folder: Path, names: Iterable[str]) -> None:
-    """Takes the regular files `folder.name`/`names` out of a tar archive, and nothing else; `folder` appears whole or
-    not at all.
-
-    Raises:
-        ValueError: If the archive lacks one of them.
-    """
-    with tarfile.open(archive) as tar, tempfile.TemporaryDirectory(dir=folder.parent, prefix=".extract-") as scratch:
-        for name in names:
-            member = f"{folder.name}/{name}"
-            try:
-                info = tar.getmember(member)
-            except KeyError as error:
-                raise ValueError(f"{archive} has no {member}: it is not the archive that was expected") from error
-            if not info.isfile():
-                raise ValueError(f"{archive}: {member} is not a regular file")
-            tar.extract(info, scratch, filter="data")
-        if folder.exists():  # an incomplete one: it was not found to hold all its files
-            for name in names:
-                shutil.move(Path(scratch, folder.name, name), folder / name)
-        else:
-            Path(scratch, folder.name).rename(folder)

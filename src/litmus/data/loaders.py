@@ -10,6 +10,8 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from litmus.data.order import PlainBatches, ShuffledBatches, seed_of
 
+MOST_WORKERS = 64  # processes of one rank
+
 
 class Indexed(Dataset[tuple[Tensor, Tensor]]):
     """Inputs and targets in memory, read by a tensor of indices.
@@ -30,25 +32,31 @@ class Indexed(Dataset[tuple[Tensor, Tensor]]):
         return self.inputs[indices], self.targets[indices]
 
 
-def shuffled(part: Sized, batch_size: int, seed: int, trainer: Trainer | None) -> DataLoader[Any]:
-    """Training batches of a set, in the order of the trainer's epoch."""
+def shuffled(part: Sized, batch_size: int, seed: int, trainer: Trainer | None, workers: int) -> DataLoader[Any]:
+    """Training batches of a set, in an order that follows the epochs."""
     assert trainer is not None
-    batches = ShuffledBatches(len(part), batch_size, seed, *ranks_of(trainer))
-    batches.set_epoch(trainer.current_epoch)
-    return loader(part, batches, trainer)
+    return loader(part, ShuffledBatches(len(part), batch_size, seed, *ranks_of(trainer)), trainer, workers)
 
 
-def in_order(part: Sized, batch_size: int, trainer: Trainer | None) -> DataLoader[Any]:
+def in_order(part: Sized, batch_size: int, trainer: Trainer | None, workers: int) -> DataLoader[Any]:
     """Batches of a set for validation or testing."""
     assert trainer is not None
-    return loader(part, PlainBatches(len(part), batch_size, *ranks_of(trainer)), trainer)
+    return loader(part, PlainBatches(len(part), batch_size, *ranks_of(trainer)), trainer, workers)
 
 
-def loader(part: Sized, batches: Sampler[Tensor], trainer: Trainer) -> DataLoader[Any]:
+def loader(part: Sized, batches: Sampler[Tensor], trainer: Trainer, workers: int) -> DataLoader[Any]:
     """Batches of a set, read by the tensors of indices that the sampler yields."""
     in_ram = not (isinstance(part, Indexed) and part.inputs.is_cuda)
-    pin = trainer.strategy.root_device.type == "cuda" and in_ram
-    return DataLoader(cast(Dataset[Any], part), batch_size=None, sampler=batches, collate_fn=as_is, pin_memory=pin)
+    workers = workers if in_ram else 0
+    return DataLoader(
+        cast(Dataset[Any], part),
+        batch_size=None,
+        sampler=batches,
+        collate_fn=as_is,
+        pin_memory=trainer.strategy.root_device.type == "cuda" and in_ram,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
 
 
 def as_is(batch: Any) -> Any:
@@ -68,7 +76,9 @@ def hold_out(size: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
     return order[held_out:], order[:held_out]
 
 
-def check_batching(batch_size: int, train_size: int | None, validation: float | None, split_seed: int) -> None:
+def check_batching(
+    batch_size: int, train_size: int | None, validation: float | None, split_seed: int, workers: int
+) -> None:
     """Refuses values that no data module can follow.
 
     Raises:
@@ -82,6 +92,8 @@ def check_batching(batch_size: int, train_size: int | None, validation: float | 
         raise ValueError(f"data.validation={validation} is not a share between 0 and 1, such as 0.1")
     if split_seed < 0:
         raise ValueError(f"data.split_seed={split_seed} is below 0: give 0 or more")
+    if not 0 <= workers <= MOST_WORKERS:
+        raise ValueError(f"workers={workers} is not from 0 to {MOST_WORKERS}")
 
 
 def check_labels(labels: Tensor, classes: int, split: str) -> None:

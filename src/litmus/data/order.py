@@ -1,6 +1,6 @@
-"""The order of a data set: a pure function of (seed, epoch), shared out over ranks, and nothing else."""
+"""The order of a data set: a pure function of (seed, epoch, step), shared out over ranks, and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -13,8 +13,33 @@ def seed_of(*key: int) -> int:
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
 
 
-class ShuffledBatches(Sampler[Tensor]):
-    """Yields this rank's part of each training batch, as a tensor of indices; the last, smaller batch is left out.
+class Batches(Sampler[Tensor]):
+    """The batches of an epoch from some step on: a resumed run goes on with the first one that it has not seen."""
+
+    epoch = first = 0
+
+    def start_at(self, epoch: int, step: int) -> None:
+        """Where the next iteration begins."""
+        self.epoch, self.first = epoch, step
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before every epoch."""
+        if epoch != self.epoch:
+            self.start_at(epoch, 0)
+
+    def draw(self, epoch: int) -> Callable[[int], Tensor]:
+        """This rank's part of each batch of an epoch, by its number."""
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return map(self.draw(self.epoch), range(self.first, len(self)))
+
+
+class ShuffledBatches(Batches):
+    """Each training batch as a tensor of indices; the last, smaller batch is left out.
 
     All ranks draw the same order, so a batch holds the same examples on one device and on many.
 
@@ -29,21 +54,19 @@ class ShuffledBatches(Sampler[Tensor]):
         if batch_size % ranks:
             raise ValueError(f"data.batch_size={batch_size} can't be shared equally by {ranks} devices")
         self.size, self.batch_size, self.seed, self.rank, self.ranks = size, batch_size, seed, rank, ranks
-        self.epoch = 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before every epoch."""
-        self.epoch = epoch
 
     def __len__(self) -> int:
         return self.size // self.batch_size
 
-    def __iter__(self) -> Iterator[Tensor]:
-        generator = torch.Generator().manual_seed(seed_of(self.seed, self.epoch))
-        order = torch.randperm(self.size, generator=generator)
+    def draw(self, epoch: int) -> Callable[[int], Tensor]:
+        order = torch.randperm(self.size, generator=torch.Generator().manual_seed(seed_of(self.seed, epoch)))
         part = self.batch_size // self.ranks
-        for start in range(self.rank * part, len(self) * self.batch_size, self.batch_size):
-            yield order[start : start + part]
+
+        def batch(step: int) -> Tensor:
+            start = step * self.batch_size + self.rank * part
+            return order[start : start + part]
+
+        return batch
 
 
 class BucketedBatches(ShuffledBatches):
@@ -61,14 +84,14 @@ class BucketedBatches(ShuffledBatches):
             raise ValueError(f"data.window={window} is not at least 1")
         self.lengths, self.window = lengths, window
 
-    def __iter__(self) -> Iterator[Tensor]:
-        generator = torch.Generator().manual_seed(seed_of(self.seed, self.epoch))
+    def draw(self, epoch: int) -> Callable[[int], Tensor]:
+        generator = torch.Generator().manual_seed(seed_of(self.seed, epoch))
         order = torch.randperm(self.size, generator=generator)[: len(self) * self.batch_size]
         batches: list[Tensor] = []
         for part in torch.split(order, self.window * self.batch_size):
             batches += torch.split(part[self.lengths[part].argsort(stable=True)], self.batch_size)
-        for index in torch.randperm(len(batches), generator=generator).tolist():
-            yield batches[index][self.rank :: self.ranks]
+        chosen = torch.randperm(len(batches), generator=generator).tolist()
+        return lambda step: batches[chosen[step]][self.rank :: self.ranks]
 
 
 class PlainBatches(Sampler[Tensor]):

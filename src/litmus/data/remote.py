@@ -1,16 +1,11 @@
 """Where the files of a named data set come from: one by one, or in an archive; checked either way."""
 
-import shutil
-import tarfile
-import tempfile
-import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from litmus.data.archive import unpack
 from litmus.data.download import digest, obtain, only_one
-
-LARGEST = 4 << 30  # bytes that an archive may unpack to
 
 
 @runtime_checkable
@@ -34,6 +29,8 @@ class RemoteFiles:
     def fetch(self, name: str, folder: Path, wanted: Sequence[str]) -> None:
         for file in wanted:
             path = folder / file
+            if ".." in Path(file).parts or Path(file).is_absolute():
+                raise ValueError(f"{name} has a file {file}, which would be downloaded to outside of {folder}")
             if not path.exists():
                 with only_one(folder):
                     if not path.exists():
@@ -65,9 +62,13 @@ class RemoteArchive:
             if all((folder / item).exists() for item in wanted):
                 return
             archive = folder.parent / f".{folder.name}-{self.url.rpartition('/')[2]}"
-            if not archive.exists():
+            if not (archive.exists() and self._matches(archive)):
                 obtain(name, self.url, archive, self._matches, [folder])
-            unpack(archive, folder, self.strip, wanted)
+            try:
+                unpack(archive, folder, self.strip, wanted)
+            except ValueError:
+                archive.unlink()
+                raise
             archive.unlink()
 
     def _matches(self, path: Path) -> bool:
@@ -78,37 +79,3 @@ def has_checksum(path: Path, checksum: str) -> bool:
     """Whether a file has the checksum `algorithm:hexadecimal digits`."""
     algorithm, _, expected = checksum.partition(":")
     return digest(path, algorithm) == expected
-
-
-def unpack(archive: Path, folder: Path, strip: int, wanted: Sequence[str]) -> None:
-    """Unpacks the parts of an archive that are wanted into a folder; each appears whole or not at all.
-
-    Raises:
-        ValueError: If the archive is no archive, too large, or lacks a part.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as scratch:
-        if tarfile.is_tarfile(archive):
-            with tarfile.open(archive) as tar:
-                _check_size(archive, sum(member.size for member in tar))
-                tar.extractall(scratch, filter="data")
-        elif zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as packed:
-                _check_size(archive, sum(info.file_size for info in packed.infolist()))
-                packed.extractall(scratch)
-        else:
-            raise ValueError(f"{archive} is neither a tar nor a zip archive")
-        top = Path(scratch)
-        for _ in range(strip):
-            (top,) = (path for path in top.iterdir() if path.is_dir())
-        for item in wanted:
-            if not (top / item).exists():
-                raise ValueError(f"{archive} has no {item}: it is not the archive that was expected")
-            if not (folder / item).exists():
-                (folder / item).parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(top / item, folder / item)
-
-
-def _check_size(archive: Path, size: int) -> None:
-    if size > LARGEST:
-        raise ValueError(f"{archive} would unpack to {size:,} bytes, more than {LARGEST:,}")

@@ -1,6 +1,8 @@
 """metrics.csv: every logged scalar, one a row, only ever appended to."""
 
 import csv
+import io
+import os
 from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +10,8 @@ from typing import Any
 
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
+
+from litmus.folder import write_whole
 
 COLUMNS = ("step", "epoch", "metric", "value")
 
@@ -48,14 +52,19 @@ class MetricsFile(Logger):
         with open(self.path, "a", newline="") as file:
             csv.writer(file).writerows((step, epoch, name, repr(float(value))) for name, value in values.items())
 
+    @rank_zero_only
+    def save(self) -> None:
+        """Has the disk hold what a checkpoint, which is about to be written, will not repeat."""
+        if self.path.exists():
+            with open(self.path, "a") as file:
+                os.fsync(file.fileno())
+
     def _drop_from(self, step: int) -> None:
-        rows = read_metrics(self.path)
-        partial = self.path.with_name(self.path.name + ".tmp")
-        with open(partial, "w", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS)
-            writer.writeheader()
-            writer.writerows(row for row in rows if int(row["step"]) < step)
-        partial.replace(self.path)
+        kept = io.StringIO(newline="")
+        writer = csv.DictWriter(kept, COLUMNS)
+        writer.writeheader()
+        writer.writerows(row for row in read_metrics(self.path) if int(row["step"]) < step)
+        write_whole(self.path, kept.getvalue())
 
 
 def read_metrics(path: Path) -> list[dict[str, str]]:

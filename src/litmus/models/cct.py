@@ -1,7 +1,6 @@
 """Compact convolutional transformer (Hassani et al. 2021, "Escaping the big data paradigm with compact transformers")
 with the blocks of attention.py; the authors' code also normalises what passes a block by."""
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from litmus.limits import Depth, Shape, Share, Size, Sizes
 from litmus.models.attention import Attention, Block, FeedForward
 from litmus.models.decay import decay_matrices
 from litmus.models.pooling import Pooling
@@ -40,14 +40,14 @@ class CCT(nn.Module):
 
     def __init__(
         self,
-        image_shape: Sequence[int],
-        outputs: int,
-        channels: Sequence[int],
-        heads: int,
-        layers: int,
-        mlp_ratio: int,
-        dropout: float,
-        stochastic_depth: float,
+        image_shape: Shape,
+        outputs: Size,
+        channels: Sizes,
+        heads: Size,
+        layers: Depth,
+        mlp_ratio: Size,
+        dropout: Share,
+        stochastic_depth: Share,
     ) -> None:
         super().__init__()
         inputs, height, width = image_shape

@@ -9,11 +9,12 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Shaped
 from torch import Tensor, nn
 
+from litmus.limits import Share, Size
 from litmus.models.stems import Pixels, Stem
 
 
 def cnn(
-    stem: Pixels | Stem, outputs: int, channels: Sequence[int], hidden: int, dropout: float
+    stem: Pixels | Stem, outputs: Size, channels: Sequence[Size], hidden: Size, dropout: Share
 ) -> "ImageCNN | SequenceCNN":
     """The network for what the stem gives: blocks of convolution and pooling, then a classifier with one hidden layer.
 

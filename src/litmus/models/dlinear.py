@@ -4,6 +4,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from litmus.limits import Size
+
 
 class DLinear(nn.Module):
     """Splits a series into a moving average and the rest, and maps each to the horizon, all channels alike.
@@ -14,7 +16,7 @@ class DLinear(nn.Module):
         window: Of the moving average, in steps; odd.
     """
 
-    def __init__(self, length: int, horizon: int, window: int) -> None:
+    def __init__(self, length: Size, horizon: Size, window: Size) -> None:
         super().__init__()
         if window % 2 == 0:
             raise ValueError(f"model.window={window} has no middle: take an odd one")

@@ -6,6 +6,8 @@ from itertools import pairwise
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from litmus.limits import Size, Sizes
+
 
 def features(channels: int, maps: Sequence[int], kernels: Sequence[int]) -> nn.Sequential:
     """Convolutions that keep the length, each with batch normalisation and ReLU.
@@ -30,7 +32,7 @@ class FCN(nn.Module):
         channels: Of the series.
     """
 
-    def __init__(self, channels: int, outputs: int, maps: Sequence[int], kernels: Sequence[int]) -> None:
+    def __init__(self, channels: Size, outputs: Size, maps: Sizes, kernels: Sizes) -> None:
         super().__init__()
         self.features = features(channels, maps, kernels)
         self.head = nn.Linear(maps[-1], outputs)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from litmus.limits import Depth, Share, Size
 from litmus.models.attention import Attention, Block, FeedForward
 from litmus.models.decay import decay_matrices
 
@@ -22,7 +23,7 @@ class GPT(nn.Module):
     """
 
     def __init__(
-        self, vocab_size: int, context: int, width: int, heads: int, layers: int, dropout: float, bias: bool
+        self, vocab_size: Size, context: Size, width: Size, heads: Size, layers: Depth, dropout: Share, bias: bool
     ) -> None:
         super().__init__()
         self.context = context

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from litmus.limits import Count, Share, Size
 from litmus.models.decay import decay_matrices
 from litmus.models.pooling import Pooling
 from litmus.models.stems import present
@@ -36,13 +37,13 @@ class HF(nn.Module):
         self,
         checkpoint: str,
         tokenizer: str,
-        outputs: int,
-        padding: int,
-        max_length: int,
+        outputs: Size,
+        padding: Count,
+        max_length: Size,
         frozen: bool,
         pooling: Literal["mean", "first"],
-        lr_decay: float,
-        dropout: float,
+        lr_decay: Share,
+        dropout: Share,
     ) -> None:
         super().__init__()
         if tokenizer != checkpoint:
@@ -97,8 +98,13 @@ def load(checkpoint: str) -> nn.Module:
 
     cast(Any, logging).disable_progress_bar()  # it would stand in log files, too
     try:
-        encoder: Any = AutoModel.from_pretrained(checkpoint, dtype=torch.float32)
-    except (OSError, ValueError) as error:
+        encoder: Any = AutoModel.from_pretrained(
+            checkpoint,
+            dtype=torch.float32,
+            trust_remote_code=False,  # left out, it asks whether to run what stands beside the weights
+            use_safetensors=True,  # never a pickle
+        )
+    except Exception as error:  # safetensors and huggingface_hub have their own, which share no base
         raise ValueError(
             f"model.checkpoint={checkpoint} can't be loaded: give a folder that holds one, or the name of a checkpoint "
             f"on the hub that can be reached ({str(error).splitlines()[0]})"

@@ -1,10 +1,10 @@
 """LeNet-5, with the third convolution as a linear layer (LeCun et al. 1998, "Gradient-based learning applied to
 document recognition", figure 2)."""
 
-from collections.abc import Sequence
-
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from litmus.limits import Shape, Size
 
 
 class LeNet(nn.Module):
@@ -17,7 +17,7 @@ class LeNet(nn.Module):
         ValueError: If the image is not from 28 to 32 pixels a side.
     """
 
-    def __init__(self, image_shape: Sequence[int], outputs: int) -> None:
+    def __init__(self, image_shape: Shape, outputs: Size) -> None:
         super().__init__()
         channels, height, width = image_shape
         if not (28 <= height <= 32 and 28 <= width <= 32):

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor, nn
 
+from litmus.limits import Depth, Share, Size
 from litmus.models.pooling import Kind, Pooling
 from litmus.models.stems import Stem
 
@@ -62,13 +63,13 @@ class LSTM(nn.Module):
     def __init__(
         self,
         stem: Stem,
-        outputs: int,
+        outputs: Size,
         cell: Literal["lstm", "gru", "rnn"],
-        hidden: int,
-        layers: int,
+        hidden: Size,
+        layers: Depth,
         bidirectional: bool,
         pooling: Kind,
-        dropout: float,
+        dropout: Share,
     ) -> None:
         super().__init__()
         width = 2 * hidden if bidirectional else hidden

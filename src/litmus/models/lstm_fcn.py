@@ -1,11 +1,10 @@
 """LSTM-FCN for series (Karim et al. 2018, "LSTM fully convolutional networks for time series classification")."""
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from litmus.limits import Share, Size, Sizes
 from litmus.models.fcn import features
 
 
@@ -20,13 +19,13 @@ class LSTMFCN(nn.Module):
 
     def __init__(
         self,
-        channels: int,
-        length: int,
-        outputs: int,
-        maps: Sequence[int],
-        kernels: Sequence[int],
-        cells: int,
-        dropout: float,
+        channels: Size,
+        length: Size,
+        outputs: Size,
+        maps: Sizes,
+        kernels: Sizes,
+        cells: Size,
+        dropout: Share,
     ) -> None:
         super().__init__()
         self.features = features(channels, maps, kernels)

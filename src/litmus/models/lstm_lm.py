@@ -3,6 +3,8 @@
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from litmus.limits import Depth, Scale, Share, Size
+
 State = tuple[Tensor, Tensor]
 
 
@@ -15,7 +17,7 @@ class LSTMLanguageModel(nn.Module):
         init_range: All parameters start evenly between minus and plus this.
     """
 
-    def __init__(self, vocab_size: int, hidden: int, layers: int, dropout: float, init_range: float) -> None:
+    def __init__(self, vocab_size: Size, hidden: Size, layers: Depth, dropout: Share, init_range: Scale) -> None:
         super().__init__()
         self.tokens = nn.Embedding(vocab_size, hidden)
         self.dropout = nn.Dropout(dropout)

@@ -6,6 +6,7 @@ from itertools import pairwise
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from litmus.limits import Share, Size
 from litmus.models.pooling import Pooling
 from litmus.models.stems import Stem
 
@@ -18,7 +19,7 @@ class MLP(nn.Module):
         dropout: Behind each of them.
     """
 
-    def __init__(self, stem: Stem, outputs: int, hidden: Sequence[int], dropout: float) -> None:
+    def __init__(self, stem: Stem, outputs: Size, hidden: Sequence[Size], dropout: Share) -> None:
         super().__init__()
         self.stem = stem
         self.pool = Pooling("mean", stem.width) if stem.varies else None

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from litmus.limits import Depth, Share, Size
 from litmus.models.attention import Attention, Block, FeedForward
 from litmus.models.decay import decay_matrices
 
@@ -26,15 +27,15 @@ class PatchTST(nn.Module):
 
     def __init__(
         self,
-        length: int,
-        horizon: int,
-        patch: int,
-        stride: int,
-        width: int,
-        heads: int,
-        layers: int,
-        mlp_width: int,
-        dropout: float,
+        length: Size,
+        horizon: Size,
+        patch: Size,
+        stride: Size,
+        width: Size,
+        heads: Size,
+        layers: Depth,
+        mlp_width: Size,
+        dropout: Share,
     ) -> None:
         super().__init__()
         if length < patch:

@@ -1,12 +1,13 @@
 """Residual networks (He et al. 2016, "Deep residual learning for image recognition"): the CIFAR form of section 4.2,
 and the ImageNet form with a stem for small images."""
 
-from collections.abc import Sequence
 from typing import Literal
 
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from litmus.limits import Depth, Shape, Size, Sizes
 
 
 class Subsample(nn.Module):
@@ -63,10 +64,10 @@ class ResNet(nn.Module):
 
     def __init__(
         self,
-        image_shape: Sequence[int],
-        outputs: int,
-        widths: Sequence[int],
-        blocks: Sequence[int],
+        image_shape: Shape,
+        outputs: Size,
+        widths: Sizes,
+        blocks: Sizes,
         shortcut: Literal["A", "B"],
     ) -> None:
         super().__init__()
@@ -97,7 +98,7 @@ class ResNet(nn.Module):
         return out
 
 
-def cifar_resnet(image_shape: Sequence[int], outputs: int, depth: int) -> ResNet:
+def cifar_resnet(image_shape: Shape, outputs: Size, depth: Depth) -> ResNet:
     """The CIFAR form, ResNet-20 to ResNet-1202: three stages of 16, 32 and 64 channels, shortcut option A.
 
     Args:

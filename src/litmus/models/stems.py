@@ -1,12 +1,13 @@
 """What stands before a network: images, texts and series as sequences of vectors, so that one network takes all."""
 
-from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+
+from litmus.limits import Count, Scale, Shape, Size
 
 
 @runtime_checkable
@@ -35,7 +36,7 @@ class Pixels(nn.Module):
         image_shape: Channels, height, width.
     """
 
-    def __init__(self, image_shape: Sequence[int]) -> None:
+    def __init__(self, image_shape: Shape) -> None:
         super().__init__()
         self.channels, *size = image_shape
         self.size = tuple(size)
@@ -53,7 +54,7 @@ class Rows(nn.Module):
         image_shape: Channels, height, width.
     """
 
-    def __init__(self, image_shape: Sequence[int]) -> None:
+    def __init__(self, image_shape: Shape) -> None:
         super().__init__()
         channels, self.length, width = image_shape
         self.width = channels * width
@@ -74,7 +75,7 @@ class Patches(nn.Module):
         patch: Side of a square in pixels.
     """
 
-    def __init__(self, image_shape: Sequence[int], patch: int) -> None:
+    def __init__(self, image_shape: Shape, patch: Size) -> None:
         super().__init__()
         channels, height, width = image_shape
         self.patch = patch
@@ -100,7 +101,7 @@ class Tokens(nn.Module):
             are so far apart that a few thousand sentences are learned by heart, for 3 to 5 points of accuracy less.
     """
 
-    def __init__(self, vocab_size: int, max_length: int, width: int, padding: int, init_range: float) -> None:
+    def __init__(self, vocab_size: Size, max_length: Size, width: Size, padding: Count, init_range: Scale) -> None:
         super().__init__()
         self.width, self.length, self.varies, self.padding = width, max_length, True, padding
         self.embedding = nn.Embedding(vocab_size, width, padding_idx=padding)
@@ -128,7 +129,7 @@ class Frames(nn.Module):
         frames: How many; where it does not divide the length, the last step is repeated.
     """
 
-    def __init__(self, channels: int, length: int, frames: int) -> None:
+    def __init__(self, channels: Size, length: Size, frames: Size) -> None:
         super().__init__()
         self.frames = frames
         self.length = -(-length // frames)

@@ -1,13 +1,12 @@
 """Convolution over the words of a sentence (Kim 2014, "Convolutional neural networks for sentence classification"):
 CNN-rand, whose word vectors are learned."""
 
-from collections.abc import Sequence
-
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from litmus.limits import Scale, Share, Size, Sizes
 from litmus.models.stems import Tokens
 
 
@@ -21,9 +20,7 @@ class TextCNN(nn.Module):
         max_norm: Cap on the weights of each output.
     """
 
-    def __init__(
-        self, stem: Tokens, outputs: int, widths: Sequence[int], maps: int, dropout: float, max_norm: float
-    ) -> None:
+    def __init__(self, stem: Tokens, outputs: Size, widths: Sizes, maps: Size, dropout: Share, max_norm: Scale) -> None:
         super().__init__()
         self.stem, self.max_norm = stem, max_norm
         # Padded by all but one word, as in the author's code: a sentence may be shorter than a filter.

@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from litmus.limits import Depth, Share, Size
 from litmus.models.attention import Attention, Block, FeedForward, Rotary
 from litmus.models.decay import decay_matrices
 from litmus.models.pooling import Kind, Pooling
@@ -27,13 +28,13 @@ class Transformer(nn.Module):
     def __init__(
         self,
         stem: Stem,
-        outputs: int,
-        width: int,
-        heads: int,
-        layers: int,
+        outputs: Size,
+        width: Size,
+        heads: Size,
+        layers: Depth,
         positions: Literal["learned", "rotary"],
         pooling: Kind,
-        dropout: float,
+        dropout: Share,
     ) -> None:
         super().__init__()
         if positions == "rotary" and width % (2 * heads):

@@ -1,10 +1,10 @@
 """Wide residual networks with pre-activation (Zagoruyko & Komodakis 2016, "Wide residual networks", table 1)."""
 
-from collections.abc import Sequence
-
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+
+from litmus.limits import Depth, Shape, Share, Size
 
 
 class WideBlock(nn.Module):
@@ -38,7 +38,7 @@ class WideResNet(nn.Module):
         dropout: Between the convolutions of a block.
     """
 
-    def __init__(self, image_shape: Sequence[int], outputs: int, depth: int, width: int, dropout: float) -> None:
+    def __init__(self, image_shape: Shape, outputs: Size, depth: Depth, width: Size, dropout: Share) -> None:
         super().__init__()
         if depth < 10 or depth % 6 != 4:
             raise ValueError(f"model.depth={depth} is not 6 n + 4: take 10, 16, 22, 28 or 40")

@@ -26,7 +26,7 @@ class LanguageModelling(Task):
     def __init__(self, net: nn.Module, optimizer: Optimizer, schedule: Schedule, carry: bool) -> None:
         super().__init__(net, optimizer, schedule, {})
         self.carry = carry
-        self.state: dict[str, Any] = {}  # by stage
+        self.state: dict[str, Any] = {"train": None}  # by stage
 
     def forward(self, tokens: Int[Tensor, "batch length"]) -> Float[Tensor, "batch length vocabulary"]:
         return cast(Tensor, self.net(tokens)[0])
@@ -47,9 +47,16 @@ class LanguageModelling(Task):
             f"{stage}/bits_per_character": loss / math.log(2) / characters,
         }
 
-    def on_train_epoch_start(self) -> None:
-        super().on_train_epoch_start()
+    def on_train_epoch_end(self) -> None:
+        super().on_train_epoch_end()
         self.state["train"] = None
+
+    def carried(self) -> dict[str, Any]:
+        return {**super().carried(), "state": self.state["train"]}
+
+    def carry_on(self, carried: dict[str, Any]) -> None:
+        super().carry_on(carried)
+        self.state["train"] = carried["state"]
 
     def on_validation_epoch_start(self) -> None:
         self.state["val"] = None

@@ -7,10 +7,13 @@ from typing import Any, cast
 
 import torch
 from pytorch_lightning import LightningModule
+from pytorch_lightning.utilities import move_data_to_device
 from pytorch_lightning.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import MeanMetric, Metric, MetricCollection
+
+from litmus.ranks import gather
 
 Batch = tuple[Tensor, Tensor]
 Optimizer = Callable[[Iterable[Any]], torch.optim.Optimizer]
@@ -66,9 +69,6 @@ class Task(LightningModule):
     def on_fit_start(self) -> None:
         self.log_every_n_steps = cast(int, self.trainer.log_every_n_steps)  # type: ignore[attr-defined]
 
-    def on_train_epoch_start(self) -> None:
-        self._start_sums()
-
     def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:
         step, every = self.trainer.global_step, self.log_every_n_steps
         if step > self.logged_step and every > 0 and step % every == 0:
@@ -102,6 +102,32 @@ class Task(LightningModule):
             raise ValueError(f"optimizer: {error}") from error
         schedule = LambdaLR(optimizer, lambda step: self.schedule(step, self.total_steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def carried(self) -> dict[str, Any]:
+        """What this rank's training step leaves to the next one, besides the weights."""
+        return {"sums": dict(self.sums), "counts": dict(self.counts), "logged_step": self.logged_step}
+
+    def carry_on(self, carried: dict[str, Any]) -> None:
+        """The reverse."""
+        self.sums, self.counts = dict(carried["sums"]), Counter(carried["counts"])
+        self.logged_step = carried["logged_step"]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["carried"] = gather(move_data_to_device(self.carried(), torch.device("cpu")))
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """On another number of ranks, what they carried is left behind."""
+        of_ranks = checkpoint["carried"]
+        if len(of_ranks) == self.trainer.world_size:
+            mine = of_ranks[self.trainer.global_rank]
+            self.carry_on(move_data_to_device(mine, self.trainer.strategy.root_device))
+
+    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
+        try:
+            return super().load_state_dict(state_dict, strict, assign)
+        except (RuntimeError, TypeError) as error:
+            reason = str(error).strip().splitlines()[-1].strip()
+            raise ValueError(f"the weights of the checkpoint are not those of this run's network: {reason}") from error
 
     def evaluate(self, stage: str, batch: Batch) -> tuple[Tensor, Tensor]:
         """Judges a batch and adds it to the scores; gives predictions and targets."""

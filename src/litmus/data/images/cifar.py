@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from litmus.data.download import digest, extract, obtain, only_one
+from litmus.data.download import digest
+from litmus.data.remote import RemoteArchive
 
 SIDE, CHANNELS = 32, 3  # pixels; a record is its labels, then one plane a channel
 
@@ -37,16 +38,8 @@ class Cifar:
 
     def prepare(self, root: Path) -> None:
         """Downloads and extracts what is missing, once, even if two runs ask at the same time."""
-        if self._find(root):
-            return
-        with only_one(root / self.folder):
-            if self._find(root):
-                return
-            archive = root / self.url.rsplit("/", 1)[-1]
-            algorithm, expected = self.checksum.split(":")
-            obtain(self.name, self.url, archive, lambda p: digest(p, algorithm) == expected, self._places(root))
-            extract(archive, root / self.folder, self._names())
-            archive.unlink()
+        if self._find(root) is None:
+            RemoteArchive(self.url, self.checksum, strip=1).fetch(self.name, root / self.folder, self._names())
 
     def load(self, root: Path, split: str) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Images [count, height, width, channels] and labels [count] of `train` or `test`."""

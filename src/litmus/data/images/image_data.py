@@ -63,11 +63,12 @@ class ImageData(LightningDataModule):
         validation: float,
         split_seed: int,
         seed: int,
+        workers: int,
         train_size: int | None,
         on_gpu: bool,
     ) -> None:
         super().__init__()
-        check_batching(batch_size, train_size, validation, split_seed)
+        check_batching(batch_size, train_size, validation, split_seed, workers)
         if len(classes) != num_classes:
             raise ValueError(f"data.classes names {len(classes)} classes and data.num_classes is {num_classes}")
         if not len(mean) == len(std) == image_shape[0]:
@@ -76,6 +77,7 @@ class ImageData(LightningDataModule):
         self.mean, self.std = torch.tensor(mean) * 255, torch.tensor(std) * 255
         self.augment, self.batch_size, self.seed, self.on_gpu = augment, batch_size, seed, on_gpu
         self.validation, self.split_seed, self.train_size = validation, split_seed, train_size
+        self.workers = workers
         self.train_set: Indexed | None = None
         self.test_set: Indexed | None = None
         self.fingerprints: dict[str, str] = {}
@@ -94,14 +96,14 @@ class ImageData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         assert self.train_set is not None
-        return shuffled(self.train_set, self.batch_size, self.seed, self.trainer)
+        return shuffled(self.train_set, self.batch_size, self.seed, self.trainer, self.workers)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return in_order(self.val_set, self.batch_size, self.trainer)
+        return in_order(self.val_set, self.batch_size, self.trainer, self.workers)
 
     def test_dataloader(self) -> DataLoader[Batch]:
         assert self.test_set is not None
-        return in_order(self.test_set, self.batch_size, self.trainer)
+        return in_order(self.test_set, self.batch_size, self.trainer, self.workers)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augments a training batch and normalises any."""

@@ -83,10 +83,11 @@ class ForecastData(LightningDataModule):
         missing: Missing,
         batch_size: int,
         seed: int,
+        workers: int,
         train_size: int | None,
     ) -> None:
         super().__init__()
-        check_batching(batch_size, train_size, None, 0)
+        check_batching(batch_size, train_size, None, 0, workers)
         if len(columns) != channels:
             raise ValueError(f"data.columns names {len(columns)} columns and data.channels is {channels}")
         if length < 1 or horizon < 1:
@@ -95,6 +96,7 @@ class ForecastData(LightningDataModule):
         self.parts = {"train": train, "validation": validation, "test": test}
         self.length, self.horizon = length, horizon
         self.batch_size, self.seed, self.train_size = batch_size, seed, train_size
+        self.workers = workers
         self.train_set: Windows | None = None
         self.scale: Scale | None = None
         self.fingerprints: dict[str, str] = {}
@@ -123,13 +125,13 @@ class ForecastData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         assert self.train_set is not None
-        return shuffled(self._standardised(self.train_set), self.batch_size, self.seed, self.trainer)
+        return shuffled(self._standardised(self.train_set), self.batch_size, self.seed, self.trainer, self.workers)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return in_order(self._standardised(self.val_set), self.batch_size, self.trainer)
+        return in_order(self._standardised(self.val_set), self.batch_size, self.trainer, self.workers)
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        return in_order(self._standardised(self.test_set), self.batch_size, self.trainer)
+        return in_order(self._standardised(self.test_set), self.batch_size, self.trainer, self.workers)
 
     def state_dict(self) -> dict[str, Any]:
         return {} if self.scale is None else {"mean": self.scale.mean, "std": self.scale.std}

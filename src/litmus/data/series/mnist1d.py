@@ -2,8 +2,10 @@
 authors' package. Their pickle is never downloaded."""
 
 import random
+import zlib
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +41,17 @@ class Mnist1d:
             partial.replace(path)
 
     def load(self, root: Path, split: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Series [count, 40, 1] and labels [count] of `train` or `test`."""
-        end = {"train": "", "test": "_test"}[split]
-        with np.load(self._path(root), allow_pickle=False) as file:
-            return file[f"x{end}"][..., None].astype(np.float32), file[f"y{end}"].astype(np.int64)
+        """Series [count, 40, 1] and labels [count] of `train` or `test`.
+
+        Raises:
+            ValueError: If the file is damaged.
+        """
+        end, path = {"train": "", "test": "_test"}[split], self._path(root)
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return file[f"x{end}"][..., None].astype(np.float32), file[f"y{end}"].astype(np.int64)
+        except (OSError, EOFError, ValueError, KeyError, BadZipFile, zlib.error) as error:
+            raise ValueError(f"{path} can't be read ({error}): delete it to have it generated again") from error
 
     def _path(self, root: Path) -> Path:
         return root / "mnist1d" / ("shuffled.npz" if self.shuffled else "mnist1d.npz")

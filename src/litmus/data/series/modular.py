@@ -47,10 +47,11 @@ class ModularArithmetic(LightningDataModule):
         batch_size: int,
         split_seed: int,
         seed: int,
+        workers: int,
         train_size: int | None,
     ) -> None:
         super().__init__()
-        check_batching(batch_size, train_size, validation, split_seed)
+        check_batching(batch_size, train_size, validation, split_seed, workers)
         if not 0 < train < 1 - validation:
             raise ValueError(
                 f"data.train={train} and data.validation={validation} leave no pairs for testing: take 0.5 and 0.25"
@@ -66,6 +67,7 @@ class ModularArithmetic(LightningDataModule):
             raise ValueError(f"data.num_classes={num_classes}, and there are {modulus} residues")
         self.operation, self.modulus, self.train, self.validation = operation, modulus, train, validation
         self.batch_size, self.split_seed, self.seed, self.train_size = batch_size, split_seed, seed, train_size
+        self.workers = workers
         self.classes = [str(residue) for residue in range(modulus)]
         self.train_set: Indexed | None = None
         self.fingerprints: dict[str, str] = {}
@@ -86,13 +88,13 @@ class ModularArithmetic(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         assert self.train_set is not None
-        return shuffled(self.train_set, self.batch_size, self.seed, self.trainer)
+        return shuffled(self.train_set, self.batch_size, self.seed, self.trainer, self.workers)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return in_order(self.val_set, self.batch_size, self.trainer)
+        return in_order(self.val_set, self.batch_size, self.trainer, self.workers)
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        return in_order(self.test_set, self.batch_size, self.trainer)
+        return in_order(self.test_set, self.batch_size, self.trainer, self.workers)
 
     def examples(self, path: Path) -> Iterator[tuple[str, Tensor]]:
         """Place and tokens [4] of each line `a,b` of a CSV, for prediction.

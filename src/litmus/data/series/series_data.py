@@ -69,10 +69,11 @@ class SeriesData(LightningDataModule):
         validation: float,
         split_seed: int,
         seed: int,
+        workers: int,
         train_size: int | None,
     ) -> None:
         super().__init__()
-        check_batching(batch_size, train_size, validation, split_seed)
+        check_batching(batch_size, train_size, validation, split_seed, workers)
         if classes is None and targets is None:
             raise ValueError(
                 "data.classes and data.targets are both null: name the classes, or count the numbers to predict"
@@ -92,6 +93,7 @@ class SeriesData(LightningDataModule):
         self.columns = None if columns is None else list(columns)
         self.standardise, self.missing, self.batch_size, self.seed = standardise, missing, batch_size, seed
         self.validation, self.split_seed, self.train_size = validation, split_seed, train_size
+        self.workers = workers
         self.train_set: Indexed | None = None
         self.test_set: Indexed | None = None
         self.scale: Scale | None = None
@@ -118,14 +120,14 @@ class SeriesData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader[Batch]:
         assert self.train_set is not None
-        return shuffled(self._standardised(self.train_set), self.batch_size, self.seed, self.trainer)
+        return shuffled(self._standardised(self.train_set), self.batch_size, self.seed, self.trainer, self.workers)
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        return in_order(self._standardised(self.val_set), self.batch_size, self.trainer)
+        return in_order(self._standardised(self.val_set), self.batch_size, self.trainer, self.workers)
 
     def test_dataloader(self) -> DataLoader[Batch]:
         assert self.test_set is not None
-        return in_order(self._standardised(self.test_set), self.batch_size, self.trainer)
+        return in_order(self._standardised(self.test_set), self.batch_size, self.trainer, self.workers)
 
     def state_dict(self) -> dict[str, Any]:
         return {} if self.scale is None else {"mean": self.scale.mean, "std": self.scale.std}

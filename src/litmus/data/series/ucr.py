@@ -73,7 +73,7 @@ def read_ts(path: Path) -> tuple[NDArray[np.float32], list[str]]:
     """
     series: list[NDArray[np.float32]] = []
     labels: list[str] = []
-    with open(path, encoding="utf-8") as file:
+    with open(path, encoding="utf-8", errors="replace") as file:
         for number, line in enumerate(file, 1):
             if not line.strip() or line.startswith(("@", "#")):
                 continue

@@ -17,7 +17,7 @@ from litmus.data.loaders import check_batching, loader, ranks_of
 from litmus.data.texts.text_source import TextSource
 from litmus.data.texts.token_store import FORMAT, TokenStore, write_store
 from litmus.data.texts.tokenizer import Recipe
-from litmus.data.texts.vocabulary import Vocabulary, check_tokenizer, learn
+from litmus.data.texts.vocabulary import Vocabulary, check_tokenizer, learn, read_tokenizer
 from litmus.data.texts.windows import PlainWindows, RandomWindows, Streams
 
 IGNORED = -100  # target of a place that does not count
@@ -79,11 +79,12 @@ class CorpusData(LightningDataModule):
         eval_batch_size: int,
         validation: float,
         seed: int,
+        workers: int,
         train_size: int | None,
         cache: str | None,
     ) -> None:
         super().__init__()
-        check_batching(batch_size, train_size, validation, 0)
+        check_batching(batch_size, train_size, validation, 0, workers)
         for key, value in (("context", context), ("eval_batch_size", eval_batch_size), ("epoch_steps", epoch_steps)):
             if value is not None and value < 1:
                 raise ValueError(f"data.{key}={value} is not at least 1")
@@ -93,6 +94,7 @@ class CorpusData(LightningDataModule):
         self.context, self.streams, self.epoch_steps = context, streams, epoch_steps
         self.batch_size, self.eval_batch_size = batch_size, eval_batch_size
         self.validation, self.seed, self.train_size = validation, seed, train_size
+        self.workers = workers
         self.vocabulary: Vocabulary | None = None
         self.sets: dict[str, Windows] = {}
         self.fingerprints: dict[str, str] = {}
@@ -105,7 +107,7 @@ class CorpusData(LightningDataModule):
         if self.sets:
             return
         folder = self._folder
-        self._adopt(Tokenizer.from_file(str(folder / "tokenizer.json")))
+        self._adopt(read_tokenizer((folder / "tokenizer.json").read_text()))
         for part, split in (("train", "train"), ("val", "validation"), ("test", "test")):
             store = TokenStore(folder / (split if (folder / split).exists() else "validation"))
             self.sets[part], self.fingerprints[split] = Windows(store), store.facts["fingerprint"]
@@ -120,8 +122,7 @@ class CorpusData(LightningDataModule):
         else:
             steps = self.epoch_steps or max(1, size // (self.context * self.batch_size))
             batches = RandomWindows(size, self.context, self.batch_size, steps, self.seed, *ranks)
-            batches.set_epoch(self.trainer.current_epoch)
-        return loader(part, batches, self.trainer)
+        return loader(part, batches, self.trainer, self.workers)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self._whole(self.sets["val"])
@@ -134,7 +135,7 @@ class CorpusData(LightningDataModule):
         return {"tokenizer": self.vocabulary.tokenizer.to_str()} if self.vocabulary else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._adopt(Tokenizer.from_str(state_dict["tokenizer"]))
+        self._adopt(read_tokenizer(state_dict["tokenizer"]))
 
     def characters_per_token(self, part: str) -> float:
         """Of the raw text, for bits per character."""
@@ -166,7 +167,7 @@ class CorpusData(LightningDataModule):
             if self.streams
             else PlainWindows(len(part), self.context, self.eval_batch_size, *ranks)
         )
-        return loader(part, batches, self.trainer)
+        return loader(part, batches, self.trainer, self.workers)
 
     @cached_property
     def _folder(self) -> Path:

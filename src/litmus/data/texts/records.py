@@ -1,5 +1,6 @@
 """Readers of texts with labels: lines, CSV, JSON lines, Parquet, folders. What can't be read is named, not fatal."""
 
+import contextlib
 import csv
 import functools
 import json
@@ -176,7 +177,10 @@ def columns(path: Path, encodings: Sequence[str]) -> list[str]:
         if isinstance(row, str):
             raise ValueError(f"{path}:1 is {row}: one object a line is needed")
         return list(row)
-    return next(csv.reader([first.text], delimiter=delimiter(path)), [])
+    try:
+        return next(csv.reader([first.text], delimiter=delimiter(path)), [])
+    except csv.Error as error:  # such as lines that end as on an old Macintosh
+        raise ValueError(f"{path}:1 is not CSV: {error}") from error
 
 
 def label_names(
@@ -323,19 +327,21 @@ def _parquet_rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, dict
                 yield f"{path} row {row}", values
 
 
-def open_parquet(path: Path) -> Any:
-    """A Parquet file, to be used in a `with`.
+@contextlib.contextmanager
+def open_parquet(path: Path) -> Iterator[Any]:
+    """A Parquet file.
 
     Raises:
-        ValueError: If it is damaged, or pyarrow is not installed.
+        ValueError: If it is damaged, which may turn out when its rows are read, or pyarrow is not installed.
     """
     try:
         import pyarrow.parquet
     except ImportError as error:
         raise ValueError("Parquet files need pyarrow: pip install 'litmus[parquet]'") from error
     try:
-        return pyarrow.parquet.ParquetFile(path)
-    except ValueError as error:
+        with pyarrow.parquet.ParquetFile(path) as file:
+            yield file
+    except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} can't be read as Parquet: {error}") from error
 
 

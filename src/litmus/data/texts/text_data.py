@@ -23,7 +23,7 @@ from litmus.data.texts.records import TABLES, Lines, Record
 from litmus.data.texts.text_source import TextSource
 from litmus.data.texts.token_store import FORMAT, TokenStore, write_store
 from litmus.data.texts.tokenizer import Recipe
-from litmus.data.texts.vocabulary import Vocabulary, check_tokenizer, learn
+from litmus.data.texts.vocabulary import Vocabulary, check_tokenizer, learn, read_tokenizer
 
 log = logging.getLogger(__name__)
 
@@ -86,12 +86,13 @@ class TextData(LightningDataModule):
         fold: int,
         split_seed: int,
         seed: int,
+        workers: int,
         train_size: int | None,
         window: int,
         cache: str | None,
     ) -> None:
         super().__init__()
-        check_batching(batch_size, train_size, validation, split_seed)
+        check_batching(batch_size, train_size, validation, split_seed, workers)
         if not len(classes) == len(labels) == num_classes:
             raise ValueError(
                 f"data.classes names {len(classes)} classes, data.labels {len(labels)}, and data.num_classes is "
@@ -109,6 +110,7 @@ class TextData(LightningDataModule):
         self.classes, self.index = list(classes), {name: index for index, name in enumerate(labels)}
         self.batch_size, self.seed, self.train_size = batch_size, seed, train_size
         self.validation, self.test, self.fold, self.split_seed = validation, test, fold, split_seed
+        self.workers = workers
         self.vocabulary: Vocabulary | None = None
         self.sets: dict[str, Texts] = {}
         self.fingerprints: dict[str, str] = {}
@@ -122,7 +124,7 @@ class TextData(LightningDataModule):
         if self.sets:
             return
         folder = self._folder
-        self._adopt(Tokenizer.from_file(str(folder / "tokenizer.json")))
+        self._adopt(read_tokenizer((folder / "tokenizer.json").read_text()))
         stores = {path.name: TokenStore(path) for path in sorted(folder.iterdir()) if path.is_dir()}
         for split, store in stores.items():
             self.fingerprints[split] = store.facts["fingerprint"]
@@ -138,8 +140,7 @@ class TextData(LightningDataModule):
         assert self.trainer is not None
         part = self.sets["train"]
         batches = BucketedBatches(part.lengths, self.batch_size, self.seed, *ranks_of(self.trainer), self.window)
-        batches.set_epoch(self.trainer.current_epoch)
-        return loader(part, batches, self.trainer)
+        return loader(part, batches, self.trainer, self.workers)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         return self._by_length(self.sets["val"])
@@ -152,7 +153,7 @@ class TextData(LightningDataModule):
         return {"tokenizer": self.vocabulary.tokenizer.to_str()} if self.vocabulary else {}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._adopt(Tokenizer.from_str(state_dict["tokenizer"]))
+        self._adopt(read_tokenizer(state_dict["tokenizer"]))
 
     def examples(self, path: Path) -> Iterator[tuple[str, Tensor]]:
         """Place and ids [length] of each line of a file, for prediction."""
@@ -184,7 +185,7 @@ class TextData(LightningDataModule):
     def _by_length(self, part: Texts) -> DataLoader[Batch]:
         assert self.trainer is not None
         batches = PlainBatches(len(part), self.batch_size, *ranks_of(self.trainer), part.lengths)
-        return loader(part, batches, self.trainer)
+        return loader(part, batches, self.trainer, self.workers)
 
     @cached_property
     def _folder(self) -> Path:

@@ -26,14 +26,21 @@ class TokenStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.facts: dict[str, Any] = json.loads((folder / "facts.json").read_text())
-        self.starts: NDArray[np.int64] = np.load(folder / "starts.npy")  # of each text, and the end of the last
-        self.labels = torch.from_numpy(np.load(folder / "labels.npy"))
-        self.type = np.dtype(self.facts["type"])
-        with open(folder / "ids.bin", "rb") as file:
-            self.mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        self.ids: NDArray[Any] = np.frombuffer(self.mapped, self.type)
+        self.folder = folder
+        try:
+            self.facts: dict[str, Any] = json.loads((folder / "facts.json").read_text())
+            self.starts: NDArray[np.int64] = np.load(folder / "starts.npy")  # of each text, and the end of the last
+            self.labels = torch.from_numpy(np.load(folder / "labels.npy"))
+            self.type = np.dtype(self.facts["type"])
+            with open(folder / "ids.bin", "rb") as file:
+                self.mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self.ids: NDArray[Any] = np.frombuffer(self.mapped, self.type)
+        except (OSError, EOFError, ValueError, KeyError, TypeError) as error:
+            raise ValueError(f"{folder} can't be read, delete {folder.parent} to have it made anew: {error}") from error
         self.read = 0
+
+    def __reduce__(self) -> tuple[type, tuple[Path]]:
+        return TokenStore, (self.folder,)  # a loader's worker maps the file for itself
 
     def __len__(self) -> int:
         return len(self.starts) - 1

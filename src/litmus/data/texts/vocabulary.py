@@ -82,6 +82,18 @@ def learn(recipe: Recipe, texts: Iterable[str], vocab_size: int | None, special:
     return recipe.fit(_batches(texts), vocab_size, special)
 
 
+def read_tokenizer(text: str) -> Tokenizer:
+    """A tokenizer as it was kept.
+
+    Raises:
+        ValueError: If it is none.
+    """
+    try:
+        return Tokenizer.from_str(text)
+    except Exception as error:  # the package raises nothing narrower
+        raise ValueError(f"the tokenizer of the run, or of the cache, can't be read: {error}") from error
+
+
 def check_tokenizer(tokenizer: Tokenizer, before: Vocabulary | None, vocab_size: int | None, name: str) -> None:
     """Refuses a second tokenizer in a run, and one that is larger than declared.
 

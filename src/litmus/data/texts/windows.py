@@ -1,16 +1,16 @@
 """Where the windows of a long run of tokens stand: samplers that yield [start, stop] of each row of a batch."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
 from torch.utils.data import Sampler
 
-from litmus.data.order import seed_of
+from litmus.data.order import Batches, seed_of
 
 
-class RandomWindows(Sampler[Tensor]):
-    """Windows that start anywhere, a function of (seed, epoch); all ranks draw the same and take their part.
+class RandomWindows(Batches):
+    """Windows that start anywhere, a function of (seed, epoch, step); all ranks draw the same and take their part.
 
     Args:
         size: Number of tokens.
@@ -20,21 +20,19 @@ class RandomWindows(Sampler[Tensor]):
     def __init__(self, size: int, context: int, batch_size: int, steps: int, seed: int, rank: int, ranks: int) -> None:
         check_windows(size, context, batch_size, ranks)
         self.size, self.context, self.batch_size, self.steps = size, context, batch_size, steps
-        self.seed, self.rank, self.ranks, self.epoch = seed, rank, ranks, 0
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by Lightning before every epoch."""
-        self.epoch = epoch
+        self.seed, self.rank, self.ranks = seed, rank, ranks
 
     def __len__(self) -> int:
         return self.steps
 
-    def __iter__(self) -> Iterator[Tensor]:
-        for step in range(self.steps):
-            generator = torch.Generator().manual_seed(seed_of(self.seed, self.epoch, step))
+    def draw(self, epoch: int) -> Callable[[int], Tensor]:
+        def batch(step: int) -> Tensor:
+            generator = torch.Generator().manual_seed(seed_of(self.seed, epoch, step))
             starts = torch.randint(self.size - self.context, (self.batch_size,), generator=generator)
             starts = starts[self.rank :: self.ranks]
-            yield torch.stack([starts, starts + self.context], 1)
+            return torch.stack([starts, starts + self.context], 1)
+
+        return batch
 
 
 class PlainWindows(Sampler[Tensor]):
@@ -52,7 +50,7 @@ class PlainWindows(Sampler[Tensor]):
         return iter(self.batches)
 
 
-class Streams(Sampler[Tensor]):
+class Streams(Batches):
     """The run cut into one stream a row of the batch; each batch goes on where the last one ended (Zaremba 2014)."""
 
     def __init__(self, size: int, context: int, batch_size: int, rank: int, ranks: int) -> None:
@@ -64,11 +62,14 @@ class Streams(Sampler[Tensor]):
     def __len__(self) -> int:
         return -(-self.length // self.context)
 
-    def __iter__(self) -> Iterator[Tensor]:
+    def draw(self, epoch: int) -> Callable[[int], Tensor]:
         ends = (self.begins + self.length).clamp(max=self.size - 1)
-        for step in range(len(self)):
+
+        def batch(step: int) -> Tensor:
             starts = torch.minimum(self.begins + step * self.context, ends)
-            yield torch.stack([starts, torch.minimum(starts + self.context, ends)], 1)
+            return torch.stack([starts, torch.minimum(starts + self.context, ends)], 1)
+
+        return batch
 
 
 def check_windows(size: int, context: int, batch_size: int, ranks: int) -> None:

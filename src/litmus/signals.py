@@ -1,0 +1,56 @@
+"""Signals that end a run: after the step that is under way and a checkpoint, if it trains; at once, if it does not."""
+
+import os
+import signal
+from types import FrameType
+from typing import Any
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)  # the last is Slurm's, before the time is up
+
+
+class Stopped(BaseException):
+    """A signal came. Not an Exception, so that nothing on the way swallows it."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"stopped by {signal.Signals(signum).name}")
+        self.signum, self.exit_code = signum, 128 + signum
+
+
+class Stop:
+    """What this process was asked by signals, while a run is open.
+
+    While `after_step` is set the first one leaves a note in `asked`, for whoever set it to raise `Stopped` when a
+    checkpoint is written; the second one ends the run at once.
+    """
+
+    def __init__(self) -> None:
+        self.after_step = False
+        self.asked: int | None = None
+        self.handlers: dict[int, Any] = {}
+
+    def listen(self) -> None:
+        """To all of them but those that are ignored, as SIGHUP is under nohup."""
+        self.after_step, self.asked = False, None
+        heard = [signum for signum in SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
+        self.handlers = {signum: signal.signal(signum, self._handle) for signum in heard}
+
+    def be_deaf(self) -> None:
+        """For what must not be cut short."""
+        for signum in self.handlers:
+            signal.signal(signum, signal.SIG_IGN)
+
+    def leave(self) -> None:
+        """The handlers as they were."""
+        for signum, handler in self.handlers.items():
+            signal.signal(signum, handler)
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if not self.after_step or self.asked is not None:
+            raise Stopped(signum)
+        self.asked = signum
+        if int(os.environ.get("LOCAL_RANK", 0)) == 0:  # print() may be what was interrupted, and can't be entered twice
+            name = signal.Signals(signum).name
+            os.write(2, f"{name}: stopping after this step, with a checkpoint; once more stops at once\n".encode())
+
+
+stop = Stop()
