@@ -119,14 +119,14 @@ def test_two_processes_score_texts_as_one_does(tmp_path: Path, options: tuple[st
 
 
 def test_ema_weights_are_what_is_tested(composed: Compose) -> None:
-    config = composed(*QUICK, "callbacks=[default,ema]", "callbacks.ema.multi_avg_fn.decay=0.0")
+    config = composed(*QUICK, "callbacks=[default,ema]", "callbacks.ema.decay=0.0")
     train(config)
     plain = composed(*QUICK)
     averaged = last_run(config)
     train(plain)
     newest = last_run(plain)
     assert scalars(averaged) == scalars(newest)  # an average that forgets at once is the weights themselves
-    config = composed(*QUICK, "callbacks=[default,ema]", "callbacks.ema.multi_avg_fn.decay=0.9")
+    config = composed(*QUICK, "callbacks=[default,ema]", "callbacks.ema.decay=0.9")
     train(config)
     assert not same(weights(last_run(config)), weights(newest))
 

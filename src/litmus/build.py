@@ -10,6 +10,8 @@ from omegaconf import DictConfig
 from litmus.run import Run
 from litmus.trust import check
 
+MOST_THREADS = 1024  # OpenMP ends the process where there is no memory for them
+
 
 def build(run: Run) -> tuple[Any, Any, Any]:
     """Data, module and trainer of a run, after everything is seeded."""
@@ -23,7 +25,7 @@ def build(run: Run) -> tuple[Any, Any, Any]:
 
     quieten_lightning()
     config = run.config
-    _check_devices(config)
+    _check_trainer(config)
     seed_everything(config.seed, verbose=False)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
@@ -74,17 +76,20 @@ def _check(config: DictConfig, name: str, group: str = "") -> None:
     check(config[name], key)
 
 
-def _check_devices(config: DictConfig) -> None:
+def _check_trainer(config: DictConfig) -> None:
     """What Lightning would find out late, or not at all."""
     import torch
 
     _check(config, "trainer")
     trainer, precision = config.trainer, str(config.trainer.precision)
     has_gpu = torch.cuda.is_available() or torch.backends.mps.is_available()
-    if config.threads is not None and config.threads < 1:
-        raise ValueError(f"threads={config.threads} is not at least 1; null leaves it to torch")
-    if trainer.accumulate_grad_batches < 1:
-        raise ValueError(f"trainer.accumulate_grad_batches={trainer.accumulate_grad_batches} is not at least 1")
+    if config.threads is not None and not 1 <= config.threads <= MOST_THREADS:
+        raise ValueError(f"threads={config.threads} is not from 1 to {MOST_THREADS}; null leaves it to torch")
+    for name in ("accumulate_grad_batches", "check_val_every_n_epoch", "val_check_interval"):
+        if isinstance(trainer[name], int | float) and trainer[name] <= 0:
+            raise ValueError(f"trainer.{name}={trainer[name]} is not above 0")
+    if "AtomicCheckpointIO" not in str(trainer.plugins):
+        raise ValueError("trainer.plugins lacks litmus.checkpoint.AtomicCheckpointIO, which writes checkpoints: add it")
     if trainer.accelerator == "gpu" and not has_gpu:
         raise ValueError("trainer.accelerator=gpu, and torch finds no GPU here: trainer=cpu or trainer=default does")
     on_cpu = trainer.accelerator == "cpu" or not has_gpu

@@ -1,11 +1,10 @@
 """One sentence for what a user can mend, with the value, the limit and the remedy; a traceback for the rest."""
 
+import errno
 import re
 import sys
 import traceback
-from pathlib import Path
 
-import hydra
 from hydra.errors import (
     ConfigCompositionException,
     HydraException,
@@ -23,9 +22,8 @@ from omegaconf.errors import (
 )
 
 from litmus.config import did_you_mean, groups
+from litmus.redact import redact
 
-PACKAGE = Path(__file__).parent
-HYDRA = Path(hydra.__file__).parent
 RESOLVED = ("ValueError", "KeyError", "OSError", "FileNotFoundError", "PermissionError", "IsADirectoryError")
 MISSING = re.compile(r"missing .*required .*argument")
 MEMORY = re.compile(r"allocate memory|not enough memory|out of memory|storage size", re.IGNORECASE)
@@ -36,15 +34,14 @@ def say(error: Exception, everything: bool = False) -> None:
     sentence = None if everything else explain(error)
     if sentence is None:
         cause = _innermost(error)
-        print(f"error: {type(cause).__name__}: {cause}\n", file=sys.stderr)
-        traceback.print_exception(error)
-    else:
-        print(f"error: {sentence}", file=sys.stderr)
+        sentence = "".join([f"{type(cause).__name__}: {cause}\n\n", *traceback.format_exception(error)]).rstrip()
+    print(redact(f"error: {sentence}"), file=sys.stderr)
 
 
 def explain(error: BaseException) -> str | None:
     """The sentence for a mistake of the user's; None for anything else."""
     cause = _innermost(error)
+    package = _package_of(cause)
     if isinstance(cause, MissingConfigException) and cause.missing_cfg_file and cause.options is not None:
         group, _, name = cause.missing_cfg_file.rpartition("/")
         return f"{group}={name} does not exist: {did_you_mean(name, cause.options)}"
@@ -76,16 +73,20 @@ def explain(error: BaseException) -> str | None:
         or (isinstance(cause, TypeError) and MISSING.search(str(cause)))  # a call without all of its arguments
     ):
         where = re.search(r"full_key: (\S+)", str(error))
-        return f"{where[1]}: {_first_line(cause)}" if where and not _raised_in(PACKAGE, cause) else _first_line(cause)
-    if isinstance(cause, TypeError | ValueError) and _raised_in(HYDRA, cause):  # while it looked for the files of conf/
+        return f"{where[1]}: {_first_line(cause)}" if where and package != "litmus" else _first_line(cause)
+    if isinstance(cause, TypeError | ValueError) and package == "hydra":  # while it looked for the files of conf/
         return "a folder of conf/ takes the name of a file in it, or a list of names where it says so: GROUP=NAME"
+    if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{cause.filename or 'a file'}: {cause.strerror}; what was written before is whole: free some, and go on"
     if isinstance(cause, OSError) and cause.strerror is not None:
         return f"{cause.filename or 'a file'}: {cause.strerror}"
-    if isinstance(cause, ValueError | FileNotFoundError) and _raised_in(PACKAGE, cause):
+    if isinstance(cause, ValueError | FileNotFoundError) and package == "litmus":
         return _first_line(cause)
     if _raised_by_restoring(cause):
         return f"the checkpoint is not one that this run can go on from: {type(cause).__name__}: {_first_line(cause)}"
-    if type(cause).__name__ == "MisconfigurationException":  # Lightning's word for a mistake in the Trainer's arguments
+    if type(cause).__name__ == "MisconfigurationException" or (
+        isinstance(cause, ValueError | RuntimeError) and package == "pytorch_lightning"  # of a mistake in the Trainer's arguments
+    ):
         return _first_line(cause)
     return None
 
@@ -97,9 +98,10 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-def _raised_in(package: Path, error: BaseException) -> bool:
-    frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and package in Path(frames[-1].filename).parents
+def _package_of(error: BaseException) -> str:
+    """Whose code raised it."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return str(frames[-1].f_globals.get("__name__", "")).partition(".")[0] if frames else ""
 
 
 def _raised_by_restoring(error: BaseException) -> bool:

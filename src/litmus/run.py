@@ -1,6 +1,5 @@
 """One run = one folder = one id: what was asked, where it came from, how it ended."""
 
-import fcntl
 import json
 import os
 import re
@@ -20,13 +19,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from litmus import provenance, slurm
 from litmus.folder import best_or_newest, find_run, list_runs, read_record, write_whole
+from litmus.lock import lock, unlock
 from litmus.redact import redact
 from litmus.signals import Stopped, stop
 from litmus.snapshot import changed, command_line, place_config, resolve, saved
 
 HEARTBEAT = 15.0  # seconds between two signs of life in run.json
 LARGEST_SEED = 2**32 - 1
-HELD: set[int] = set()  # locks of run folders
 RUN_DIR = "LITMUS_RUN_DIR"  # tells the other ranks of a run which folder is theirs
 
 
@@ -62,22 +61,22 @@ class Run:
         if not 0 <= config.seed <= LARGEST_SEED:
             raise ValueError(f"seed={config.seed} is not from 0 to {LARGEST_SEED}")
         plain = resolve(config)
-        folder = _make_folder(Path(config.output_root), config.name)
+        folder = _make_folder(Path(config.output_root), redact(config.name))
         record = {"id": folder.name, "name": config.name, "seed": config.seed, "started": now()}
         if slurm.job() is not None:
             record["slurm_job"] = slurm.job()
-        run = cls(folder, record, _lock(folder), plain, command_line())
+        run = cls(folder, record, lock(folder), plain, command_line())
         run.save_config()
         return run
 
     @classmethod
     def _reopen(cls, folder: Path) -> "Run":
         """The run as it was, with what may change in it taken from the command line."""
-        lock = _lock(folder)
+        held = lock(folder)
         try:
-            return cls(folder, read_record(folder), lock, *changed(folder))
+            return cls(folder, read_record(folder), held, *changed(folder))
         except BaseException:
-            _unlock(lock)
+            unlock(held)
             raise
 
     def save_config(self) -> None:
@@ -128,16 +127,19 @@ class Run:
     ) -> None:
         stop.be_deaf()
         self.ended.set()
-        status = "done" if error is None else "interrupted" if isinstance(error, Stopped) else "failed"
+        stopped = _stop_behind(error)
+        status = "done" if error is None else "interrupted" if stopped else "failed"
         self._close_record(status=status, ended=now(), seconds=self._seconds(), error=_describe(error))
         _close_wandb(failed=error is not None)
         del os.environ[RUN_DIR]
         if self.folder_lock is not None:
-            _unlock(self.folder_lock)
+            unlock(self.folder_lock)
             print(self.folder, flush=True)
-            if isinstance(error, Stopped):
-                self._say_how_to_go_on(error)
+            if stopped is not None:
+                self._say_how_to_go_on(stopped)
         stop.leave()
+        if stopped is not None and stopped is not error:
+            raise stopped
 
     def _begin(self) -> None:
         self.update(status="running", error=None, pid=os.getpid())
@@ -189,34 +191,11 @@ def _make_folder(root: Path, name: str) -> Path:
         return folder
 
 
-def _lock(folder: Path) -> int:
-    """Holds the folder until the process ends or closes the descriptor.
-
-    Raises:
-        ValueError: If another process holds it.
-    """
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(descriptor)
-        raise ValueError(f"{folder.name} is running in another process: wait for its end, or stop it") from error
-    HELD.add(descriptor)
-    return descriptor
-
-
-def _unlock(descriptor: int) -> None:
-    HELD.discard(descriptor)
-    os.close(descriptor)
-
-
-def _let_go() -> None:
-    """A fork of this process, such as a loader's worker, must not hold the folder when the run itself is gone."""
-    while HELD:
-        os.close(HELD.pop())
-
-
-os.register_at_fork(after_in_child=_let_go)
+def _stop_behind(error: BaseException | None) -> Stopped | None:
+    """The signal that ended a run, even if Lightning's tidying up failed after it, as it does before training."""
+    while error is not None and not isinstance(error, Stopped):
+        error = error.__context__
+    return error
 
 
 def _close_wandb(failed: bool) -> None:

@@ -45,10 +45,11 @@ class Stop:
             signal.signal(signum, handler)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        if not self.after_step or self.asked is not None:
+        is_first = int(os.environ.get("LOCAL_RANK", 0)) == 0
+        if self.asked is not None or (is_first and not self.after_step):  # the first rank waits for the others to start
             raise Stopped(signum)
         self.asked = signum
-        if int(os.environ.get("LOCAL_RANK", 0)) == 0:  # print() may be what was interrupted, and can't be entered twice
+        if is_first:  # print() may be what was interrupted, and can't be entered twice
             name = signal.Signals(signum).name
             os.write(2, f"{name}: stopping after this step, with a checkpoint; once more stops at once\n".encode())
 

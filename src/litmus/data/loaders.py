@@ -1,5 +1,6 @@
 """What the data modules share: sets that give whole batches by index, loaders for them, a cut for validation."""
 
+import signal
 from collections.abc import Sized
 from typing import Any, cast
 
@@ -9,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from litmus.data.order import PlainBatches, ShuffledBatches, seed_of
+from litmus.signals import SIGNALS
 
 MOST_WORKERS = 64  # processes of one rank
 
@@ -56,7 +58,15 @@ def loader(part: Sized, batches: Sampler[Tensor], trainer: Trainer, workers: int
         pin_memory=trainer.strategy.root_device.type == "cuda" and in_ram,
         num_workers=workers,
         persistent_workers=workers > 0,
+        worker_init_fn=stay,
     )
+
+
+def stay(worker: int) -> None:
+    """Ctrl-C and Slurm signal all processes of a run, and its last step needs the workers: a second one ends them."""
+    for signum in SIGNALS:
+        if signal.getsignal(signum) is not signal.SIG_IGN:
+            signal.signal(signum, lambda signum, _: signal.signal(signum, signal.SIG_DFL))
 
 
 def as_is(batch: Any) -> Any:
