@@ -41,6 +41,7 @@ CASES = [
     ("trainer.val_check_interval=0", "trainer.val_check_interval=0 is not above 0"),
     ("trainer.val_check_interval=1000", "`val_check_interval` (1000) must be less than or equal to the number of"),
     ("trainer.plugins=[]", "trainer.plugins lacks litmus.checkpoint.AtomicCheckpointIO"),
+    ("data=trec data.source.encodings=[klingon]", "data.encodings=klingon is not an encoding"),
     ("data=ptb model=gpt tokenizer.min_count=-1", "data.tokenizer.min_count=-1 is not from 0 to 1048576"),
     ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches=0 is not above 0"),
     ("name=${oc.env:LITMUS_NOWHERE}", "Environment variable 'LITMUS_NOWHERE' not found"),

@@ -71,3 +71,10 @@ def test_no_checkpoint_is_written_from_numbers_that_are_none(poisoned: Callable[
         train(config)
     for path in step_checkpoints(last_run(config)):
         assert all(weight.isfinite().all() for weight in read_checkpoint(path)["state_dict"].values())
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_step_of_several_batches_is_left_out_as_a_whole(poisoned: Callable[..., DictConfig], seed: int) -> None:
+    config = poisoned("callbacks.finite.skip=4", "trainer.accumulate_grad_batches=2", f"seed={seed}")
+    train(config)
+    assert all(weight.isfinite().all() for weight in newest(last_run(config))["state_dict"].values())

@@ -31,7 +31,7 @@ RUNS = {  # steps of an epoch, and options
     "windows": (20, ("model=gpt", "model.width=16", "model.layers=1", "data=ptb", "data.epoch_steps=20", "epochs=3")),
     "numbers": (9, ("model=mlp", "data=diabetes", "epochs=3")),
 }
-OFTEN = ("callbacks.checkpoint.every_n_steps=4", "trainer.log_every_n_steps=7")
+OFTEN = ("callbacks.checkpoint.every_n_steps=5", "trainer.log_every_n_steps=7")
 
 
 def options_of(kind: str, root: Path) -> list[str]:
@@ -61,7 +61,8 @@ def test_a_run_that_broke_goes_on_as_if_it_had_not(composed: Compose, tmp_path: 
     whole = last_run(config)
     epoch = RUNS[kind][0]
     broken = None
-    for step in (3, 5, epoch - 1, epoch, epoch + 1, epoch + 6, 2 * epoch):  # before the first checkpoint, then anywhere
+    inside = (epoch // 4, epoch // 2, 3 * epoch // 4 + 1)  # where a validation may just have been
+    for step in sorted({3, 5, *inside, epoch - 1, epoch, epoch + 1, epoch + 6, 3 * epoch // 2, 2 * epoch}):
         with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="the power went off"):
             break_at(patch, step)
             train(composed(*(options if broken is None else [f"resume={broken.name}"])))
@@ -111,3 +112,35 @@ def test_a_moved_run_keeps_its_best_checkpoint(composed: Compose, tmp_path: Path
     train(composed(f"resume={moved}", "trainer.max_epochs=4", "trainer.limit_train_batches=1"))
     assert record(moved)["epoch"] == 4 and record(moved)["objective"]["value"] <= value
     assert record(moved)["objective"]["value"] < value or same(best_weights(moved), best)
+
+
+def test_a_longer_run_is_tested_once_in_its_metrics(composed: Compose) -> None:
+    config = composed(*QUICK)
+    train(config)
+    train(composed("resume=last", "trainer.max_epochs=4"))
+    assert [row["step"] for row in scalars(last_run(config)) if row["metric"] == "test/loss"] == ["160"]
+
+
+def test_a_run_that_ran_out_of_time_goes_on_when_it_gets_more(composed: Compose) -> None:
+    config = composed(*QUICK[:2], "epochs=1000", "trainer.max_time=00:00:00:01")
+    train(config)
+    folder = last_run(config)
+    before = record(folder)["epoch"]
+    train(composed("resume=last", "trainer.max_time=00:00:01:00", f"trainer.max_epochs={before + 1}"))
+    assert record(folder)["epoch"] == before + 1
+
+
+def test_a_run_that_stopped_at_a_threshold_stays_stopped(composed: Compose) -> None:
+    early = ("callbacks=[default,early_stopping]", "+callbacks.early_stopping.stopping_threshold=100.0")
+    config = composed(*QUICK, *early)
+    train(config)
+    train(composed("resume=last"))
+    assert record(last_run(config))["epoch"] == 1
+
+
+def test_another_objective_has_a_best_of_its_own(composed: Compose) -> None:
+    config = composed(*QUICK)
+    train(config)
+    other = ("callbacks.checkpoint.monitor=val/accuracy", "callbacks.checkpoint.mode=max")
+    train(composed("resume=last", "trainer.max_epochs=4", *other))
+    assert 0 < record(last_run(config))["objective"]["value"] <= 1

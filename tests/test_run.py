@@ -22,9 +22,9 @@ Compose = Callable[..., DictConfig]
 
 
 def test_fifty_runs_that_start_at_once_get_fifty_folders(composed: Compose) -> None:
-    config = composed()
+    configs = [composed().copy() for _ in range(50)]  # OmegaConf is not for many threads
     with ThreadPoolExecutor(16) as pool:
-        folders = list(pool.map(lambda _: Run.open(config).folder, range(50)))
+        folders = list(pool.map(lambda config: Run.open(config).folder, configs))
     assert len(set(folders)) == 50 and all((folder / "config.yaml").exists() for folder in folders)
 
 
@@ -137,3 +137,32 @@ def test_one_damaged_record_does_not_hide_the_others(composed: Compose, capsys: 
     main(["--root", str(run.folder.parent), "runs", "list"])
     lines = capsys.readouterr().out.splitlines()[1:]
     assert sorted(line.split()[1] for line in lines) == ["damaged", "done"]
+
+
+def test_a_rank_that_failed_first_is_what_the_record_tells(composed: Compose, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RuntimeError), Run.open(composed()) as run:
+        monkeypatch.setenv("LOCAL_RANK", "1")
+        with pytest.raises(ValueError), Run.open(composed()):
+            raise ValueError("the loss is nan")
+        monkeypatch.setenv("LITMUS_RUN_DIR", str(run.folder))
+        monkeypatch.delenv("LOCAL_RANK")
+        assert read_record(run.folder)["status"] == "failed"  # as long as the first rank has not closed it
+        raise RuntimeError("Connection closed by peer")
+    assert read_record(run.folder)["error"]["message"] == "the loss is nan"
+    assert not list(run.folder.glob("rank-*"))
+
+
+def test_a_requeued_job_goes_on_with_the_run_of_the_same_command(
+    composed: Compose, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    folders = []
+    for seed in (0, 1):
+        with Run.open(composed(f"seed={seed}")) as run:
+            folders.append(run.folder)
+    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
+    for seed in (0, 1):
+        with Run.open(composed(f"seed={seed}")) as run:
+            assert run.folder == folders[seed]
+    with Run.open(composed("seed=2")) as run:
+        assert run.folder not in folders

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from litmus.run import Run
 from litmus.trust import check
@@ -35,7 +35,7 @@ def build(run: Run) -> tuple[Any, Any, Any]:
     callbacks, loggers = _instantiate_all(config, "callbacks"), _instantiate_all(config, "logger")
     always, ours = MetricsFile(run.folder / "metrics.csv"), [Record(run), Resume(), Watch(run)]
     trainer = _instantiate(config, "trainer", callbacks=[*ours, *callbacks], logger=[always, *loggers])
-    trainer._signal_connector.register_signal_handlers = lambda: None  # they wait for other ranks in a signal handler
+    trainer._signal_connector.register_signal_handlers = leave_signals_to_us
     run.save_config()
     return data, module, trainer
 
@@ -94,6 +94,11 @@ def _check_trainer(config: DictConfig) -> None:
         raise ValueError("trainer.accelerator=gpu, and torch finds no GPU here: trainer=cpu or trainer=default does")
     on_cpu = trainer.accelerator == "cpu" or not has_gpu
     half = precision.startswith("bf16") or precision in ("16", "16-mixed")  # on a CPU the latter is bf16, too
+    if not on_cpu and precision in ("16", "16-mixed") and OmegaConf.select(config, "callbacks.finite.skip"):
+        raise ValueError(
+            f"callbacks.finite.skip and trainer.precision={precision} can't be had together: the scaler of its losses "
+            "leaves out steps that are not finite by itself"
+        )
     if on_cpu and half and not has_bf16_units(torch.cpu.get_capabilities()):
         raise ValueError(
             f"trainer.precision={precision} is 10 to 50 times slower than 32-true on this CPU, which has no bf16 "
@@ -111,6 +116,10 @@ def has_bf16_units(capabilities: Mapping[str, Any]) -> bool:
     if capabilities.get("architecture") != "x86_64":
         return True
     return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def leave_signals_to_us() -> None:
+    """In place of Lightning 2.6's handlers, which wait for the other ranks inside a signal handler, and hang."""
 
 
 def quieten_lightning() -> None:

@@ -44,6 +44,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                     link.hardlink_to(partial)
                 except OSError:  # not every file system has links
                     shutil.copyfile(partial, link)
+                    flush(link)
                 link.replace(name)
             partial.replace(path)
         except BaseException as error:
@@ -52,7 +53,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             if isinstance(cause, OSError):
                 raise OSError(cause.errno, cause.strerror, str(path)) from error
             raise
-        _flush_names(path.parent)
+        flush(path.parent)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None
@@ -60,9 +61,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return read_checkpoint(Path(path))
 
 
-def _flush_names(folder: Path) -> None:
-    """Has the disk keep what was renamed."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def flush(path: Path) -> None:
+    """Has the disk keep a file, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -105,22 +106,24 @@ def check_whole(path: Path) -> None:
 
 
 def newest_whole(folder: Path) -> Path | None:
-    """The newest checkpoint of a run to go on from, None if there was none yet. One that is damaged is put aside, and
-    the one before it taken.
+    """The newest checkpoint of a run to go on from, None if there was none yet. Those after it that are damaged are put
+    aside.
 
     Raises:
         ValueError: If all of them are damaged.
     """
-    found = step_checkpoints(folder)
-    for path in reversed(found):
+    damaged: dict[Path, ValueError] = {}
+    for path in reversed(step_checkpoints(folder)):
         try:
             check_whole(path)
         except ValueError as error:
-            log.warning(f"{error}; it is kept as {path.name}.damaged, and the one before it is taken")
-            path.rename(path.with_name(path.name + ".damaged"))
-        else:
-            return path
-    if found:
+            damaged[path] = error
+            continue
+        for each, reason in damaged.items():
+            log.warning(f"{reason}; it is kept as {each.name}.damaged, and the one before it is taken")
+            each.rename(each.with_name(each.name + ".damaged"))
+        return path
+    if damaged:
         raise ValueError(f"no checkpoint of {folder.name} can be read: there is nothing to go on from, so start anew")
     return None
 

@@ -26,6 +26,7 @@ from litmus.redact import redact
 
 RESOLVED = ("ValueError", "KeyError", "OSError", "FileNotFoundError", "PermissionError", "IsADirectoryError")
 MISSING = re.compile(r"missing .*required .*argument")
+PEER = re.compile("Connection (closed by|reset by) peer|NCCL communicator was aborted")
 MEMORY = re.compile(r"allocate memory|not enough memory|out of memory|storage size", re.IGNORECASE)
 
 
@@ -76,6 +77,8 @@ def explain(error: BaseException) -> str | None:
         return f"{where[1]}: {_first_line(cause)}" if where and package != "litmus" else _first_line(cause)
     if isinstance(cause, TypeError | ValueError) and package == "hydra":  # while it looked for the files of conf/
         return "a folder of conf/ takes the name of a file in it, or a list of names where it says so: GROUP=NAME"
+    if PEER.search(str(cause)) and isinstance(cause, RuntimeError):
+        return "another process of this run ended; what it said before tells why"
     if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{cause.filename or 'a file'}: {cause.strerror}; what was written before is whole: free some, and go on"
     if isinstance(cause, OSError) and cause.strerror is not None:
@@ -85,7 +88,8 @@ def explain(error: BaseException) -> str | None:
     if _raised_by_restoring(cause):
         return f"the checkpoint is not one that this run can go on from: {type(cause).__name__}: {_first_line(cause)}"
     if type(cause).__name__ == "MisconfigurationException" or (
-        isinstance(cause, ValueError | RuntimeError) and package == "pytorch_lightning"  # of a mistake in the Trainer's arguments
+        isinstance(cause, ValueError | RuntimeError)
+        and package == "pytorch_lightning"  # of a mistake in the Trainer's arguments
     ):
         return _first_line(cause)
     return None

@@ -74,6 +74,11 @@ def _started(folder: Path) -> str:
         return ""
 
 
+def rank_errors(folder: Path) -> dict[Path, dict[str, str]]:
+    """What other ranks than the first left behind when they failed, which the first one may not have lived to tell."""
+    return {path: json.loads(path.read_text()) for path in sorted(folder.glob("rank-*.json"))}
+
+
 def read_record(folder: Path) -> dict[str, Any]:
     """run.json, with the status `lost` for a run that says it is running and shows no sign of life."""
     try:
@@ -81,6 +86,8 @@ def read_record(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{folder}/run.json can't be read as a record: {error}") from error
     if record.get("status") == "running":
+        if errors := rank_errors(folder):
+            return {**record, "status": "failed", "error": next(iter(errors.values()))}
         silent = datetime.now(UTC) - datetime.fromisoformat(record["heartbeat"])
         if silent.total_seconds() > LOST:
             record["status"] = "lost"

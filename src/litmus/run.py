@@ -18,7 +18,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from litmus import provenance, slurm
-from litmus.folder import best_or_newest, find_run, list_runs, read_record, write_whole
+from litmus.folder import best_or_newest, find_run, rank_errors, read_record, write_whole
 from litmus.lock import lock, unlock
 from litmus.redact import redact
 from litmus.signals import Stopped, stop
@@ -56,7 +56,7 @@ class Run:
             return cls(folder, {}, None, *saved(folder))
         if config.resume is not None:
             return cls._reopen(find_run(config.resume, Path(config.output_root)))
-        if slurm.is_requeued() and (before := _run_of_job(Path(config.output_root))):
+        if before := slurm.run_before(Path(config.output_root), command_line()):
             return cls._reopen(before)
         if not 0 <= config.seed <= LARGEST_SEED:
             raise ValueError(f"seed={config.seed} is not from 0 to {LARGEST_SEED}")
@@ -94,8 +94,20 @@ class Run:
 
     @property
     def best_checkpoint(self) -> Path | None:
-        """The best one by the objective, the last if nothing was validated; None if none was written."""
-        return best_or_newest(self.folder)
+        """The best one by the objective, the last if nothing was validated; None if none was written.
+
+        Raises:
+            ValueError: If it is damaged.
+        """
+        from litmus.checkpoint import check_whole
+
+        path = best_or_newest(self.folder)
+        try:
+            if path is not None:
+                check_whole(path)
+        except ValueError as error:
+            raise ValueError(f"{error}; delete it, and resume={self.folder.name} tests the newest") from error
+        return path
 
     @property
     def objective(self) -> float | None:
@@ -130,7 +142,7 @@ class Run:
         stopped = _stop_behind(error)
         status = "done" if error is None else "interrupted" if stopped else "failed"
         self._close_record(status=status, ended=now(), seconds=self._seconds(), error=_describe(error))
-        _close_wandb(failed=error is not None)
+        close_wandb(failed=error is not None)
         del os.environ[RUN_DIR]
         if self.folder_lock is not None:
             unlock(self.folder_lock)
@@ -141,7 +153,18 @@ class Run:
         if stopped is not None and stopped is not error:
             raise stopped
 
+    def fail(self, message: str) -> None:
+        """Closes a run that can't close itself."""
+        error = {"type": "RankLost", "message": message, "traceback": ""}
+        self._close_record(status="failed", ended=now(), seconds=self._seconds(), error=error)
+
+    def _forget_ranks(self) -> None:
+        if self.folder_lock is not None:
+            for path in rank_errors(self.folder):
+                path.unlink()
+
     def _begin(self) -> None:
+        self._forget_ranks()
         self.update(status="running", error=None, pid=os.getpid())
         if self.folder_lock is not None:
             origin = provenance.origin()
@@ -150,8 +173,15 @@ class Run:
             threading.Thread(target=self._beat, daemon=True).start()
 
     def _close_record(self, **facts: Any) -> None:
+        """Where another rank failed first, with its error; that rank leaves it in the folder for this."""
         try:
+            if self.folder_lock is None and facts["status"] == "failed":
+                rank = os.environ["LOCAL_RANK"]
+                write_whole(self.folder / f"rank-{rank}.json", redact(json.dumps(facts["error"])) + "\n")
+            elif facts["status"] == "failed":
+                facts["error"] = next(iter(rank_errors(self.folder).values()), facts["error"])
             self.update(**facts)
+            self._forget_ranks()
         except OSError as error:  # a full disk: what stands there is whole, and will be taken for lost
             print(f"{self.folder.name}/run.json can't be closed as {facts['status']}: {error}", file=sys.stderr)
 
@@ -198,20 +228,12 @@ def _stop_behind(error: BaseException | None) -> Stopped | None:
     return error
 
 
-def _close_wandb(failed: bool) -> None:
+def close_wandb(failed: bool) -> None:
+    """Ends the W&B run, if there is one."""
     if "wandb" in sys.modules:
-        from litmus.loggers.wandb import close_wandb
+        from litmus.loggers import wandb
 
-        close_wandb(failed)
-
-
-def _run_of_job(root: Path) -> Path | None:
-    """The run that this Slurm job left when it was put back into the queue."""
-    for folder in reversed(list_runs(root)):
-        with suppress(ValueError):  # a damaged one is not it
-            if read_record(folder).get("slurm_job") == slurm.job():
-                return folder
-    return None
+        wandb.close_wandb(failed)
 
 
 def _describe(error: BaseException | None) -> dict[str, str] | None:

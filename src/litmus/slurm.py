@@ -3,6 +3,12 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from litmus.folder import list_runs, read_record
+from litmus.snapshot import saved
 
 
 def job() -> str | None:
@@ -12,9 +18,16 @@ def job() -> str | None:
     return os.environ.get("SLURM_JOB_ID")
 
 
-def is_requeued() -> bool:
-    """Whether this job was started before."""
-    return int(os.environ.get("SLURM_RESTART_COUNT", 0)) > 0
+def run_before(root: Path, overrides: Sequence[str]) -> Path | None:
+    """The run that this command left when its job was put back into the queue; None if the job starts for the first
+    time."""
+    if int(os.environ.get("SLURM_RESTART_COUNT", 0)) == 0:
+        return None
+    for folder in reversed(list_runs(root)):
+        with suppress(ValueError):  # a damaged one is not it
+            if read_record(folder).get("slurm_job") == job() and saved(folder)[1] == list(overrides):
+                return folder
+    return None
 
 
 def requeue() -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from litmus.folder import step_checkpoints
-from litmus.ranks import gather
+from litmus.ranks import any_of, gather
 from litmus.signals import Stopped, stop
 
 
@@ -16,8 +16,7 @@ class Checkpoint(Callback):
     """Keeps what a run needs to go on, and what was best; ends the run when a signal asked for it.
 
     A checkpoint is written before a step begins, with all that the steps before it left, so that a resumed run takes
-    that step as if it had never stopped. None is written while gradients are accumulated, or from weights that are no
-    longer numbers.
+    that step as if it had never stopped. None to go on from is written while gradients are accumulated.
 
     Args:
         folder: Where they go: step-STEP.ckpt and best.ckpt, which may be two names of one file.
@@ -44,7 +43,7 @@ class Checkpoint(Callback):
         if every_n_minutes is not None and not every_n_minutes > 0:
             raise ValueError(f"callbacks.checkpoint.every_n_minutes={every_n_minutes} is not above 0; null is never")
         self.folder, self.monitor, self.mode, self.keep = Path(folder), monitor, mode, keep
-        self.every_n_epochs, self.every_n_steps = every_n_epochs or math.inf, every_n_steps or math.inf
+        self.every_n_epochs, self.every_n_steps = every_n_epochs, every_n_steps
         self.seconds = math.inf if every_n_minutes is None else 60 * every_n_minutes
         self.best: float | None = None
         self.is_better = False  # what was validated last, and is not written yet
@@ -63,7 +62,7 @@ class Checkpoint(Callback):
                 self._write(trainer, "best")
             return
         late = time.monotonic() - self.time > self.seconds
-        asked = trainer.strategy.reduce_boolean_decision(late or stop.asked is not None, all=False)
+        asked = any_of(late or stop.asked is not None, pl_module.device)
         if asked or self._is_due(trainer, batch_idx):
             self._write_step(trainer)
         elif self.is_better:
@@ -91,14 +90,16 @@ class Checkpoint(Callback):
         stop.after_step = False
 
     def state_dict(self) -> dict[str, Any]:
-        return {"best": self.best}
+        return {"best": self.best, "monitor": self.monitor, "mode": self.mode}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.best = state_dict["best"]
+        if (state_dict["monitor"], state_dict["mode"]) == (self.monitor, self.mode):
+            self.best = state_dict["best"]
 
     def _is_due(self, trainer: Trainer, batch_idx: int) -> bool:
-        at_border = batch_idx == 0 and trainer.current_epoch > 0 and trainer.current_epoch % self.every_n_epochs == 0
-        return at_border or trainer.global_step % self.every_n_steps == 0
+        if self.every_n_steps is not None and trainer.global_step % self.every_n_steps == 0:
+            return True
+        return self.every_n_epochs is not None and batch_idx == 0 and trainer.current_epoch % self.every_n_epochs == 0
 
     def _write_step(self, trainer: Trainer) -> None:
         """One to go on from, if there is anything new."""
@@ -119,7 +120,6 @@ class Checkpoint(Callback):
         self.is_better = False
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        check_numbers(trainer)
         for logger in trainer.loggers:
             logger.save()
         path, *others = (self.folder / f"{each}.ckpt" for each in (name, *more))
@@ -129,17 +129,3 @@ class Checkpoint(Callback):
         asked = next((signum for signum in gather(stop.asked) if signum is not None), None)
         if asked is not None:
             raise Stopped(asked)
-
-
-def check_numbers(trainer: Trainer) -> None:
-    """Refuses weights that are not finite.
-
-    Raises:
-        ValueError: With the name of the first, and where training stands.
-    """
-    for name, weights in trainer.lightning_module.state_dict().items():
-        if weights.is_floating_point() and not weights.isfinite().all():
-            raise ValueError(
-                f"{name} is no longer a finite number after step {trainer.global_step}, in epoch "
-                f"{trainer.current_epoch + 1}, so no checkpoint is written: lower optimizer.lr, or give clip=1.0"
-            )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pytorch_lightning import Callback, LightningModule, Trainer
+from pytorch_lightning.callbacks import Timer
 
 from litmus.data.order import Batches
 
@@ -16,15 +17,22 @@ class Resume(Callback):
     """
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint["stopped"] = trainer.should_stop
+        out_of_time = any((each.time_remaining() or 0) <= 0 for each in timers_of(trainer))
+        checkpoint["stopped"] = trainer.should_stop and not out_of_time  # which a Timer finds out by itself
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Stays stopped, unless EarlyStopping was given more patience since."""
         trainer.should_stop = checkpoint["stopped"]
         for early in trainer.early_stopping_callbacks:
-            state = checkpoint["callbacks"][early.state_key]
+            state = checkpoint["callbacks"].get(early.state_key, {})
+            patience, waited = state.get("patience", 0), state.get("wait_count", 0)
+            if waited >= patience and waited < early.patience:
+                trainer.should_stop = False
             state["patience"] = early.patience  # it would take back the old one
-            trainer.should_stop &= state["wait_count"] >= early.patience
+        if trainer.state.fn == "fit":
+            for logger in trainer.loggers:
+                if hasattr(logger, "go_on_from"):
+                    logger.go_on_from(checkpoint["global_step"])
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         fit, steps = trainer.fit_loop, trainer.fit_loop.epoch_loop
@@ -44,6 +52,9 @@ class Resume(Callback):
         steps._restarting, steps._restart_stage = done > 0, "none"
         if done and not steps._should_accumulate():
             steps._batches_that_stepped -= 1  # it will add one
+        assert fit._data_fetcher is not None
+        if done and steps._should_check_val_fx(fit._data_fetcher):  # it will count that validation again
+            steps.val_loop.batch_progress.total.increment_by(-int(max(steps.val_loop.max_batches)))
         self._skip(trainer, done)
 
     def _skip(self, trainer: Trainer, done: int) -> None:
@@ -58,3 +69,9 @@ class Resume(Callback):
             )
         assert trainer.fit_loop._data_fetcher is not None
         iter(trainer.fit_loop._data_fetcher)  # its workers may have read ahead from the beginning
+
+
+def timers_of(trainer: Trainer) -> list[Timer]:
+    """What ends training by the clock."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return [each for each in callbacks if isinstance(each, Timer)]

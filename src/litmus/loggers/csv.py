@@ -28,6 +28,7 @@ class MetricsFile(Logger):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
+        self.start: int | None = None  # where a run goes on; None: with what is logged first
         self.checked = False
 
     @property
@@ -45,12 +46,17 @@ class MetricsFile(Logger):
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         if not self.checked:
-            self._drop_from(step or 0)
+            first = step or 0
+            self._drop_from(first if self.start is None else min(first, self.start))
             self.checked = True
         values = dict(metrics)
         epoch = int(values.pop("epoch", 0))
         with open(self.path, "a", newline="") as file:
             csv.writer(file).writerows((step, epoch, name, repr(float(value))) for name, value in values.items())
+
+    def go_on_from(self, step: int) -> None:
+        """What stands there from this step on will come again."""
+        self.start = step
 
     @rank_zero_only
     def save(self) -> None:

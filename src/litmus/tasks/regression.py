@@ -11,6 +11,13 @@ from torchmetrics import MeanAbsoluteError, MeanSquaredError, R2Score
 from litmus.tasks.task import Batch, Optimizer, Schedule, Task
 
 
+class R2(R2Score):
+    """Of one example alone, as a trial run may score, there is none."""
+
+    def compute(self) -> Tensor:
+        return super().compute() if self.total > 1 else torch.full_like(self.total, torch.nan, dtype=torch.float32)
+
+
 class Regression(Task):
     """Trains a network that gives every input of a batch a row of numbers.
 
@@ -28,9 +35,7 @@ class Regression(Task):
     target_std: Tensor
 
     def __init__(self, net: nn.Module, optimizer: Optimizer, schedule: Schedule, targets: int) -> None:
-        super().__init__(
-            net, optimizer, schedule, {"mse": MeanSquaredError(), "mae": MeanAbsoluteError(), "r2": R2Score()}
-        )
+        super().__init__(net, optimizer, schedule, {"mse": MeanSquaredError(), "mae": MeanAbsoluteError(), "r2": R2()})
         if targets < 1:
             raise ValueError(f"task.targets={targets} is not at least 1")
         self.register_buffer("target_mean", torch.zeros(targets))

@@ -195,8 +195,7 @@ def label_names(
         raise ValueError("data=text_files needs data.path=FILE: CSV, JSON lines, Parquet, .txt, or a folder of folders")
     if not Path(path).exists():
         raise ValueError(f"data.path={path} does not exist")
-    if not encodings:
-        raise ValueError("data.encodings is empty: give [utf-8]")
+    check_encodings(encodings)
     names = text if isinstance(text, str) or text is None else tuple(text)
     return _label_names(path, Path(path).stat().st_mtime_ns, names, label, tuple(encodings))
 
@@ -343,6 +342,21 @@ def open_parquet(path: Path) -> Iterator[Any]:
             yield file
     except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} can't be read as Parquet: {error}") from error
+
+
+def check_encodings(encodings: Sequence[str]) -> None:
+    """Refuses what Python can't decode.
+
+    Raises:
+        ValueError: With the first one.
+    """
+    if not encodings:
+        raise ValueError("data.encodings is empty: give [utf-8]")
+    for encoding in encodings:
+        try:
+            " ".encode(encoding)
+        except LookupError as error:
+            raise ValueError(f"data.encodings={encoding} is not an encoding: give such as utf-8, latin-1") from error
 
 
 def check_columns(path: Path, names: Sequence[str], wanted: Sequence[str]) -> None:

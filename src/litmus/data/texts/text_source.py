@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from litmus.data.remote import Remote
-from litmus.data.texts.records import Reader, Record
+from litmus.data.texts.records import Reader, Record, check_encodings
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class TextSource:
         encodings: Sequence[str],
         broken: Literal["skip", "refuse"],
     ) -> None:
+        check_encodings(encodings)
         self.name, self.folder, self.reader, self.download = name, folder, reader, download
         self.names = {"train": list(train), "validation": list(validation), "test": list(test)}
         self.encodings, self.broken = list(encodings), broken

@@ -2,13 +2,17 @@
 tokenizer does to a text (small letters, tags) is part of it, so it travels with a run."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
+from litmus.limits import Count
+
 TAG = Regex(r"</?[A-Za-z][^<>]*>")
+ENDLESS = re.compile(r"\S{512}")
 UNLIMITED = 1 << 31
 
 
@@ -34,7 +38,7 @@ class Words:
     """
 
     def __init__(
-        self, lowercase: bool, strip_tags: bool, punctuation: bool, min_count: int, stop_words: Sequence[str] | None
+        self, lowercase: bool, strip_tags: bool, punctuation: bool, min_count: Count, stop_words: Sequence[str] | None
     ) -> None:
         self.lowercase, self.strip_tags, self.punctuation = lowercase, strip_tags, punctuation
         self.min_count, self.stop_words = min_count, stop_words
@@ -49,7 +53,7 @@ class Words:
 class Characters:
     """Every character, spaces and line ends too."""
 
-    def __init__(self, lowercase: bool, min_count: int, stop_words: Sequence[str] | None) -> None:
+    def __init__(self, lowercase: bool, min_count: Count, stop_words: Sequence[str] | None) -> None:
         self.lowercase, self.min_count, self.stop_words = lowercase, min_count, stop_words
 
     def fit(self, batches: Iterator[list[str]], vocab_size: int | None, special: Sequence[str]) -> Tokenizer:
@@ -71,6 +75,7 @@ class Bpe:
         tokenizer.normalizer = _normalizer(self.lowercase, strip_tags=False)
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer.decoder = decoders.ByteLevel()
+        batches = _with_ends(batches)
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size or UNLIMITED,
             special_tokens=list(special),
@@ -92,6 +97,7 @@ class WordPiece:
         tokenizer.normalizer = normalizers.BertNormalizer(lowercase=self.lowercase)
         tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         tokenizer.decoder = decoders.WordPiece()
+        batches = _with_ends(batches)
         trainer = trainers.WordPieceTrainer(
             vocab_size=vocab_size or UNLIMITED, special_tokens=list(special), show_progress=False
         )
@@ -142,6 +148,12 @@ def stop_word_ids(tokenizer: Tokenizer, languages: Sequence[str] | None) -> set[
     words = stopwordsiso.stopwords(languages) if languages else ()
     found = (tokenizer.token_to_id(word) for word in words)
     return {index for index in found if index is not None}
+
+
+def _with_ends(batches: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The texts, in which no word is endless: learning pairs takes the square of the longest one's length."""
+    for texts in batches:
+        yield [ENDLESS.sub(r"\g<0> ", text) for text in texts]
 
 
 def _empty(model: type[models.WordLevel] | type[models.WordPiece], special: Sequence[str]) -> Tokenizer:
