@@ -36,6 +36,10 @@ def say(error: Exception, everything: bool = False) -> None:
     if sentence is None:
         cause = _innermost(error)
         sentence = "".join([f"{type(cause).__name__}: {cause}\n\n", *traceback.format_exception(error)]).rstrip()
+    else:  # what was given may hold anything, an end of line or a terminal's commands too
+        sentence = "".join(
+            character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in sentence
+        )
     print(redact(f"error: {sentence}"), file=sys.stderr)
 
 

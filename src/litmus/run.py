@@ -222,10 +222,13 @@ def _make_folder(root: Path, name: str) -> Path:
 
 
 def _stop_behind(error: BaseException | None) -> Stopped | None:
-    """The signal that ended a run, even if Lightning's tidying up failed after it, as it does before training."""
-    while error is not None and not isinstance(error, Stopped):
-        error = error.__context__
-    return error
+    """The signal that ended a run, even if what it interrupted, or Lightning's tidying up, failed by something else."""
+    found = error
+    while found is not None and not isinstance(found, Stopped):
+        found = found.__context__
+    if found is None and error is not None and stop.raised is not None:
+        return Stopped(stop.raised)
+    return found
 
 
 def close_wandb(failed: bool) -> None:

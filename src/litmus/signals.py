@@ -26,11 +26,12 @@ class Stop:
     def __init__(self) -> None:
         self.after_step = False
         self.asked: int | None = None
+        self.raised: int | None = None  # an import that is interrupted may swallow it, and fail by something else
         self.handlers: dict[int, Any] = {}
 
     def listen(self) -> None:
         """To all of them but those that are ignored, as SIGHUP is under nohup."""
-        self.after_step, self.asked = False, None
+        self.after_step, self.asked, self.raised = False, None, None
         heard = [signum for signum in SIGNALS if signal.getsignal(signum) is not signal.SIG_IGN]
         self.handlers = {signum: signal.signal(signum, self._handle) for signum in heard}
 
@@ -47,6 +48,7 @@ class Stop:
     def _handle(self, signum: int, frame: FrameType | None) -> None:
         is_first = int(os.environ.get("LOCAL_RANK", 0)) == 0
         if self.asked is not None or (is_first and not self.after_step):  # the first rank waits for the others to start
+            self.asked = self.raised = signum
             raise Stopped(signum)
         self.asked = signum
         if is_first:  # print() may be what was interrupted, and can't be entered twice
