@@ -85,6 +85,8 @@ def explain(error: BaseException) -> str | None:
         return "another process of this run ended; what it said before tells why"
     if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{cause.filename or 'a file'}: {cause.strerror}; what was written before is whole: free some, and go on"
+    if isinstance(cause, TypeError | ValueError) and package == "omegaconf":  # while it followed a key
+        return f"a key does not fit what stands there ({_first_line(cause)}): a list has numbers, as in KEY.0=VALUE"
     if isinstance(cause, OSError) and cause.strerror is not None:
         return f"{cause.filename or 'a file'}: {cause.strerror}"
     if isinstance(cause, ValueError | FileNotFoundError) and package == "litmus":
