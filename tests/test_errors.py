@@ -37,6 +37,7 @@ CASES = [
     ("model=null", "a folder of conf/ takes the name of a file in it"),
     ("name=\x1b[31m", "name=\N{REPLACEMENT CHARACTER}[31m can't be read: give KEY=VALUE"),
     ("data.classes.x=1", "a key does not fit what stands there (invalid literal for int() with base 10: 'x')"),
+    ("trainer.accelerator=cpu trainer.devices=x", "trainer: `devices` selected with `CPUAccelerator` should be an int"),
     ("model.channels=[8", "model.channels=[8 can't be read: give KEY=VALUE"),
     ("callbacks.report=3", "callbacks.report=3 can't be built: give a _target_, as the files of conf/callbacks do"),
     ("trainer.check_val_every_n_epoch=0", "trainer.check_val_every_n_epoch=0 is not above 0"),

@@ -25,6 +25,7 @@ from litmus.config import did_you_mean, groups
 from litmus.redact import redact
 
 RESOLVED = ("ValueError", "KeyError", "OSError", "FileNotFoundError", "PermissionError", "IsADirectoryError")
+LIGHTNING = ("pytorch_lightning", "lightning_fabric")
 MISSING = re.compile(r"missing .*required .*argument")
 PEER = re.compile("Connection (closed by|reset by) peer|NCCL communicator was aborted")
 MEMORY = re.compile(r"allocate memory|not enough memory|out of memory|storage size", re.IGNORECASE)
@@ -75,7 +76,7 @@ def explain(error: BaseException) -> str | None:
         return f"out of memory: take a smaller model or data.batch_size ({_first_line(cause)})"
     if isinstance(error, InstantiationException) and (
         isinstance(cause, ValueError | ModuleNotFoundError)  # a value that torch refuses, or an extra that is missing
-        or (isinstance(cause, TypeError) and MISSING.search(str(cause)))  # a call without all of its arguments
+        or (isinstance(cause, TypeError) and (MISSING.search(str(cause)) or package in LIGHTNING))  # the same of a call
     ):
         where = re.search(r"full_key: (\S+)", str(error))
         return f"{where[1]}: {_first_line(cause)}" if where and package != "litmus" else _first_line(cause)
@@ -94,8 +95,7 @@ def explain(error: BaseException) -> str | None:
     if _raised_by_restoring(cause):
         return f"the checkpoint is not one that this run can go on from: {type(cause).__name__}: {_first_line(cause)}"
     if type(cause).__name__ == "MisconfigurationException" or (
-        isinstance(cause, ValueError | RuntimeError)
-        and package == "pytorch_lightning"  # of a mistake in the Trainer's arguments
+        isinstance(cause, ValueError | RuntimeError) and package in LIGHTNING  # of a mistake in the Trainer's arguments
     ):
         return _first_line(cause)
     return None

@@ -8,13 +8,14 @@ import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
 from litmus.data.order import seed_of
+from litmus.limits import Seed
 
 
 class Reseed(Callback):
     """Seeds every generator before every training step, for a resumed run to draw what it would have drawn, whatever
     was drawn between two steps."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: Seed) -> None:
         self.seed = seed
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:

@@ -16,6 +16,7 @@ from litmus.data.images.augment import Augment
 from litmus.data.images.image_folder import read_image
 from litmus.data.loaders import Indexed, check_batching, check_labels, hold_out, in_order, shuffled
 from litmus.data.order import seed_of
+from litmus.limits import Seed
 
 Batch = tuple[Tensor, Tensor]
 GPU_SHARE = 0.5  # of the free memory that the set may take
@@ -62,7 +63,7 @@ class ImageData(LightningDataModule):
         batch_size: int,
         validation: float,
         split_seed: int,
-        seed: int,
+        seed: Seed,
         workers: int,
         train_size: int | None,
         on_gpu: bool,

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from litmus.limits import Seed
+
 STREAMS = {"train": 0, "test": 1}  # of random numbers, so that the splits have none in common
 
 
@@ -22,7 +24,7 @@ class AddingProblem:
         seed: Of the sequences: runs with other seeds of their own see the same ones.
     """
 
-    def __init__(self, length: int, train: int, test: int, seed: int) -> None:
+    def __init__(self, length: int, train: int, test: int, seed: Seed) -> None:
         if length < 2:
             raise ValueError(f"data.length={length} has no room for two markers: take at least 2")
         self.length, self.counts, self.seed = length, {"train": train, "test": test}, seed

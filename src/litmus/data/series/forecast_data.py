@@ -16,6 +16,7 @@ from litmus.data.loaders import check_batching, in_order, shuffled
 from litmus.data.series.gaps import Missing, close_gaps
 from litmus.data.series.numbers import read_numbers
 from litmus.data.series.scale import Scale, Standardised, fitted
+from litmus.limits import Seed
 
 Batch = tuple[Tensor, Tensor]
 
@@ -82,7 +83,7 @@ class ForecastData(LightningDataModule):
         test: int | float,
         missing: Missing,
         batch_size: int,
-        seed: int,
+        seed: Seed,
         workers: int,
         train_size: int | None,
     ) -> None:

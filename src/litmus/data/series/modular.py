@@ -13,6 +13,7 @@ from litmus.data.fingerprint import fingerprint
 from litmus.data.loaders import Indexed, check_batching, in_order, shuffled
 from litmus.data.order import seed_of
 from litmus.data.series.numbers import parse, read_lines
+from litmus.limits import Seed
 
 Batch = tuple[Tensor, Tensor]
 LENGTH = 4  # a, operation, b, equals
@@ -46,7 +47,7 @@ class ModularArithmetic(LightningDataModule):
         padding: int,
         batch_size: int,
         split_seed: int,
-        seed: int,
+        seed: Seed,
         workers: int,
         train_size: int | None,
     ) -> None:

@@ -16,6 +16,7 @@ from litmus.data.loaders import Indexed, check_batching, check_labels, hold_out,
 from litmus.data.series.gaps import Missing, close_gaps
 from litmus.data.series.numbers import parse, read_cells, read_lines
 from litmus.data.series.scale import Scale, Standardised, fitted
+from litmus.limits import Seed
 
 Batch = tuple[Tensor, Tensor]
 OVER = {"channel": (0, 1), "column": (0,)}  # what is averaged of [count, length, channels]
@@ -68,7 +69,7 @@ class SeriesData(LightningDataModule):
         batch_size: int,
         validation: float,
         split_seed: int,
-        seed: int,
+        seed: Seed,
         workers: int,
         train_size: int | None,
     ) -> None:

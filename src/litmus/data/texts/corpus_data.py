@@ -19,6 +19,7 @@ from litmus.data.texts.token_store import FORMAT, TokenStore, write_store
 from litmus.data.texts.tokenizer import Recipe
 from litmus.data.texts.vocabulary import Vocabulary, check_tokenizer, learn, read_tokenizer
 from litmus.data.texts.windows import PlainWindows, RandomWindows, Streams
+from litmus.limits import Seed
 
 IGNORED = -100  # target of a place that does not count
 Batch = tuple[Tensor, Tensor]
@@ -78,7 +79,7 @@ class CorpusData(LightningDataModule):
         batch_size: int,
         eval_batch_size: int,
         validation: float,
-        seed: int,
+        seed: Seed,
         workers: int,
         train_size: int | None,
         cache: str | None,

@@ -24,6 +24,7 @@ from litmus.data.texts.text_source import TextSource
 from litmus.data.texts.token_store import FORMAT, TokenStore, write_store
 from litmus.data.texts.tokenizer import Recipe
 from litmus.data.texts.vocabulary import Vocabulary, check_tokenizer, learn, read_tokenizer
+from litmus.limits import Seed
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +86,7 @@ class TextData(LightningDataModule):
         test: float,
         fold: int,
         split_seed: int,
-        seed: int,
+        seed: Seed,
         workers: int,
         train_size: int | None,
         window: int,
