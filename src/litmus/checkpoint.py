@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
-from litmus.folder import step_checkpoints
+from litmus.folder import beside, step_checkpoints
 
 log = logging.getLogger(__name__)
 
@@ -31,14 +31,14 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".tmp")
+        partial = beside(path)
         try:
             with open(partial, "wb") as file:
                 torch.save(checkpoint, file)
                 file.flush()
                 os.fsync(file.fileno())
             for name in storage_options or ():
-                link = name.with_name(name.name + ".tmp")
+                link = beside(name)
                 link.unlink(missing_ok=True)
                 try:
                     link.hardlink_to(partial)
@@ -48,7 +48,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
                 link.replace(name)
             partial.replace(path)
         except BaseException as error:
-            partial.unlink(missing_ok=True)
+            for name in (path, *(storage_options or ())):
+                beside(name).unlink(missing_ok=True)
             cause = error.__context__ if isinstance(error, RuntimeError) else error  # torch's, of a write that failed
             if isinstance(cause, OSError):
                 raise OSError(cause.errno, cause.strerror, str(path)) from error

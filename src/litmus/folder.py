@@ -47,9 +47,14 @@ def best_or_newest(folder: Path) -> Path | None:
     return best if best.exists() else next(reversed(step_checkpoints(folder)), None)
 
 
+def beside(path: Path) -> Path:
+    """Where a file is written before it gets its name; a kill may leave it there."""
+    return path.with_name(path.name + ".tmp")
+
+
 def write_whole(path: Path, text: str) -> None:
     """Puts a text in a file's place, on the disk: a kill, or a full disk, leaves the old one or the new one."""
-    partial = path.with_name(path.name + ".tmp")
+    partial = beside(path)
     try:
         with open(partial, "w", newline="") as file:
             file.write(text)
@@ -74,9 +79,14 @@ def _started(folder: Path) -> str:
         return ""
 
 
-def rank_errors(folder: Path) -> dict[Path, dict[str, str]]:
-    """What other ranks than the first left behind when they failed, which the first one may not have lived to tell."""
-    return {path: json.loads(path.read_text()) for path in sorted(folder.glob("rank-*.json"))}
+def rank_files(folder: Path) -> list[Path]:
+    """What other ranks than the first left behind when they failed."""
+    return sorted(folder.glob("rank-*.json"))
+
+
+def rank_errors(folder: Path) -> list[dict[str, str]]:
+    """Their errors, which the first one may not have lived to tell."""
+    return [json.loads(path.read_text()) for path in rank_files(folder)]
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -87,7 +97,7 @@ def read_record(folder: Path) -> dict[str, Any]:
         raise ValueError(f"{folder}/run.json can't be read as a record: {error}") from error
     if record.get("status") == "running":
         if errors := rank_errors(folder):
-            return {**record, "status": "failed", "error": next(iter(errors.values()))}
+            return {**record, "status": "failed", "error": errors[0]}
         silent = datetime.now(UTC) - datetime.fromisoformat(record["heartbeat"])
         if silent.total_seconds() > LOST:
             record["status"] = "lost"

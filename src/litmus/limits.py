@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+LARGEST_SEED = 2**32 - 1
+
 
 @dataclass(frozen=True)
 class Within:
@@ -38,7 +40,8 @@ Size = Annotated[int, Within(1, 1 << 20)]  # of a layer, an image or a text
 Sizes = Annotated[Sequence[Size], Long(1, 1000)]
 Shape = Annotated[Sequence[Size], Long(3, 3)]  # channels, height, width
 Count = Annotated[int, Within(0, 1 << 20)]
-Seed = Annotated[int, Within(0, 2**32 - 1)]
+Seed = Annotated[int, Within(0, LARGEST_SEED)]
+Workers = Annotated[int, Within(0, 64)]  # processes of one rank
 Depth = Annotated[int, Within(1, 1000)]  # layers
 Share = Annotated[float, Within(0, 1)]
 Scale = Annotated[float, Within(0, 1e6)]

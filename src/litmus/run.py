@@ -18,14 +18,14 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from litmus import provenance, slurm
-from litmus.folder import best_or_newest, find_run, rank_errors, read_record, write_whole
+from litmus.folder import best_or_newest, find_run, rank_errors, rank_files, read_record, write_whole
+from litmus.limits import LARGEST_SEED
 from litmus.lock import lock, unlock
 from litmus.redact import redact
 from litmus.signals import Stopped, stop
 from litmus.snapshot import changed, command_line, place_config, resolve, saved
 
 HEARTBEAT = 15.0  # seconds between two signs of life in run.json
-LARGEST_SEED = 2**32 - 1
 RUN_DIR = "LITMUS_RUN_DIR"  # tells the other ranks of a run which folder is theirs
 
 
@@ -160,7 +160,7 @@ class Run:
 
     def _forget_ranks(self) -> None:
         if self.folder_lock is not None:
-            for path in rank_errors(self.folder):
+            for path in rank_files(self.folder):
                 path.unlink()
 
     def _begin(self) -> None:
@@ -175,11 +175,11 @@ class Run:
     def _close_record(self, **facts: Any) -> None:
         """Where another rank failed first, with its error; that rank leaves it in the folder for this."""
         try:
-            if self.folder_lock is None and facts["status"] == "failed":
-                rank = os.environ["LOCAL_RANK"]
-                write_whole(self.folder / f"rank-{rank}.json", redact(json.dumps(facts["error"])) + "\n")
-            elif facts["status"] == "failed":
-                facts["error"] = next(iter(rank_errors(self.folder).values()), facts["error"])
+            if facts["status"] == "failed":
+                if self.folder_lock is None:
+                    rank = os.environ["LOCAL_RANK"]
+                    write_whole(self.folder / f"rank-{rank}.json", redact(json.dumps(facts["error"])) + "\n")
+                facts["error"] = next(iter(rank_errors(self.folder)), facts["error"])
             self.update(**facts)
             self._forget_ranks()
         except OSError as error:  # a full disk: what stands there is whole, and will be taken for lost

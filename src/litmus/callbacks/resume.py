@@ -17,7 +17,9 @@ class Resume(Callback):
     """
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        out_of_time = any((each.time_remaining() or 0) <= 0 for each in timers_of(trainer))
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        left = [each.time_remaining() for each in callbacks if isinstance(each, Timer)]
+        out_of_time = any(seconds is not None and seconds <= 0 for seconds in left)
         checkpoint["stopped"] = trainer.should_stop and not out_of_time  # which a Timer finds out by itself
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
@@ -69,9 +71,3 @@ class Resume(Callback):
             )
         assert trainer.fit_loop._data_fetcher is not None
         iter(trainer.fit_loop._data_fetcher)  # its workers may have read ahead from the beginning
-
-
-def timers_of(trainer: Trainer) -> list[Timer]:
-    """What ends training by the clock."""
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    return [each for each in callbacks if isinstance(each, Timer)]

@@ -5,14 +5,12 @@ from collections.abc import Sized
 from typing import Any, cast
 
 import torch
-from pytorch_lightning import Trainer
+from pytorch_lightning import LightningDataModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from litmus.data.order import PlainBatches, ShuffledBatches, seed_of
 from litmus.signals import SIGNALS
-
-MOST_WORKERS = 64  # processes of one rank
 
 
 class Indexed(Dataset[tuple[Tensor, Tensor]]):
@@ -34,16 +32,44 @@ class Indexed(Dataset[tuple[Tensor, Tensor]]):
         return self.inputs[indices], self.targets[indices]
 
 
-def shuffled(part: Sized, batch_size: int, seed: int, trainer: Trainer | None, workers: int) -> DataLoader[Any]:
-    """Training batches of a set, in an order that follows the epochs."""
-    assert trainer is not None
-    return loader(part, ShuffledBatches(len(part), batch_size, seed, *ranks_of(trainer)), trainer, workers)
+class InMemory(LightningDataModule):
+    """Three sets that give whole batches by index, and their loaders; what sets them up is up to each kind of data.
 
+    Args:
+        batch_size: Examples a step over all devices.
+        seed: Of the order of training.
+        workers: Processes that read batches ahead.
+    """
 
-def in_order(part: Sized, batch_size: int, trainer: Trainer | None, workers: int) -> DataLoader[Any]:
-    """Batches of a set for validation or testing."""
-    assert trainer is not None
-    return loader(part, PlainBatches(len(part), batch_size, *ranks_of(trainer)), trainer, workers)
+    train_set: Sized | None = None
+    val_set: Sized | None = None
+    test_set: Sized | None = None
+
+    def __init__(self, batch_size: int, seed: int, workers: int) -> None:
+        super().__init__()
+        self.batch_size, self.seed, self.workers = batch_size, seed, workers
+        self.fingerprints: dict[str, str] = {}
+
+    def as_read(self, part: Any) -> Sized:
+        """A set as its batches are read: as it is, or seen through a scale."""
+        return cast(Sized, part)
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """In an order that follows the epochs."""
+        assert self.train_set is not None and self.trainer is not None
+        batches = ShuffledBatches(len(self.train_set), self.batch_size, self.seed, *ranks_of(self.trainer))
+        return loader(self.as_read(self.train_set), batches, self.trainer, self.workers)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return self._in_order(self.val_set)
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        return self._in_order(self.test_set)
+
+    def _in_order(self, part: Sized | None) -> DataLoader[Any]:
+        assert part is not None and self.trainer is not None
+        batches = PlainBatches(len(part), self.batch_size, *ranks_of(self.trainer))
+        return loader(self.as_read(part), batches, self.trainer, self.workers)
 
 
 def loader(part: Sized, batches: Sampler[Tensor], trainer: Trainer, workers: int) -> DataLoader[Any]:
@@ -86,9 +112,7 @@ def hold_out(size: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
     return order[held_out:], order[:held_out]
 
 
-def check_batching(
-    batch_size: int, train_size: int | None, validation: float | None, split_seed: int, workers: int
-) -> None:
+def check_batching(batch_size: int, train_size: int | None, validation: float | None, split_seed: int) -> None:
     """Refuses values that no data module can follow.
 
     Raises:
@@ -102,8 +126,6 @@ def check_batching(
         raise ValueError(f"data.validation={validation} is not a share between 0 and 1, such as 0.1")
     if split_seed < 0:
         raise ValueError(f"data.split_seed={split_seed} is below 0: give 0 or more")
-    if not 0 <= workers <= MOST_WORKERS:
-        raise ValueError(f"workers={workers} is not from 0 to {MOST_WORKERS}")
 
 
 def check_labels(labels: Tensor, classes: int, split: str) -> None:

@@ -7,16 +7,14 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from litmus.data.fingerprint import fingerprint
 from litmus.data.images.augment import Augment
 from litmus.data.images.image_folder import read_image
-from litmus.data.loaders import Indexed, check_batching, check_labels, hold_out, in_order, shuffled
+from litmus.data.loaders import Indexed, InMemory, check_batching, check_labels, hold_out
 from litmus.data.order import seed_of
-from litmus.limits import Seed
+from litmus.limits import Seed, Workers
 
 Batch = tuple[Tensor, Tensor]
 GPU_SHARE = 0.5  # of the free memory that the set may take
@@ -33,7 +31,7 @@ class Source(Protocol):
         """Images [count, height, width, channels] and labels [count] of `train` or `test`."""
 
 
-class ImageData(LightningDataModule):
+class ImageData(InMemory):
     """Train and validation images cut from a source's training split, and its test split as published.
 
     Args:
@@ -64,24 +62,20 @@ class ImageData(LightningDataModule):
         validation: float,
         split_seed: int,
         seed: Seed,
-        workers: int,
+        workers: Workers,
         train_size: int | None,
         on_gpu: bool,
     ) -> None:
-        super().__init__()
-        check_batching(batch_size, train_size, validation, split_seed, workers)
+        super().__init__(batch_size, seed, workers)
+        check_batching(batch_size, train_size, validation, split_seed)
         if len(classes) != num_classes:
             raise ValueError(f"data.classes names {len(classes)} classes and data.num_classes is {num_classes}")
         if not len(mean) == len(std) == image_shape[0]:
             raise ValueError(f"data.mean and data.std need {image_shape[0]} values each, one a channel")
         self.source, self.root, self.image_shape, self.classes = source, Path(root), tuple(image_shape), list(classes)
         self.mean, self.std = torch.tensor(mean) * 255, torch.tensor(std) * 255
-        self.augment, self.batch_size, self.seed, self.on_gpu = augment, batch_size, seed, on_gpu
+        self.augment, self.on_gpu = augment, on_gpu
         self.validation, self.split_seed, self.train_size = validation, split_seed, train_size
-        self.workers = workers
-        self.train_set: Indexed | None = None
-        self.test_set: Indexed | None = None
-        self.fingerprints: dict[str, str] = {}
 
     def prepare_data(self) -> None:
         self.source.prepare(self.root)
@@ -94,17 +88,6 @@ class ImageData(LightningDataModule):
             self.val_set = Indexed(images, labels, held_out)
         if stage == "test" and self.test_set is None:
             self.test_set = Indexed(*self._load("test"))
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        assert self.train_set is not None
-        return shuffled(self.train_set, self.batch_size, self.seed, self.trainer, self.workers)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        return in_order(self.val_set, self.batch_size, self.trainer, self.workers)
-
-    def test_dataloader(self) -> DataLoader[Batch]:
-        assert self.test_set is not None
-        return in_order(self.test_set, self.batch_size, self.trainer, self.workers)
 
     def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
         """Augments a training batch and normalises any."""

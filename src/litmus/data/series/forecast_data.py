@@ -7,16 +7,15 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from litmus.data.fingerprint import fingerprint
-from litmus.data.loaders import check_batching, in_order, shuffled
+from litmus.data.loaders import InMemory, check_batching
 from litmus.data.series.gaps import Missing, close_gaps
 from litmus.data.series.numbers import read_numbers
 from litmus.data.series.scale import Scale, Standardised, fitted
-from litmus.limits import Seed
+from litmus.limits import Seed, Workers
 
 Batch = tuple[Tensor, Tensor]
 
@@ -50,7 +49,7 @@ class Windows(Dataset[Batch]):
         return self.series[rows + self.seen], self.series[rows + self.next]
 
 
-class ForecastData(LightningDataModule):
+class ForecastData(InMemory):
     """Windows over the training rows, then over those of validation, then over those of the test.
 
     The windows of validation and test reach `length` rows back over the border, as in the benchmark (Zhou et al. 2021).
@@ -84,23 +83,19 @@ class ForecastData(LightningDataModule):
         missing: Missing,
         batch_size: int,
         seed: Seed,
-        workers: int,
+        workers: Workers,
         train_size: int | None,
     ) -> None:
-        super().__init__()
-        check_batching(batch_size, train_size, None, 0, workers)
+        super().__init__(batch_size, seed, workers)
+        check_batching(batch_size, train_size, None, 0)
         if len(columns) != channels:
             raise ValueError(f"data.columns names {len(columns)} columns and data.channels is {channels}")
         if length < 1 or horizon < 1:
             raise ValueError(f"data.length={length} and data.horizon={horizon} are steps, at least 1")
         self.source, self.root, self.columns, self.missing = source, Path(root), list(columns), missing
         self.parts = {"train": train, "validation": validation, "test": test}
-        self.length, self.horizon = length, horizon
-        self.batch_size, self.seed, self.train_size = batch_size, seed, train_size
-        self.workers = workers
-        self.train_set: Windows | None = None
+        self.length, self.horizon, self.train_size = length, horizon, train_size
         self.scale: Scale | None = None
-        self.fingerprints: dict[str, str] = {}
 
     def prepare_data(self) -> None:
         self.source.prepare(self.root)
@@ -123,16 +118,6 @@ class ForecastData(LightningDataModule):
         fewer = self.length + self.horizon - 1 + (self.train_size or train)
         self.train_set = self._windows(series, self.length, min(train, fewer))
         self.val_set, self.test_set = self._windows(series, train, val), self._windows(series, val, test)
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        assert self.train_set is not None
-        return shuffled(self._standardised(self.train_set), self.batch_size, self.seed, self.trainer, self.workers)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        return in_order(self._standardised(self.val_set), self.batch_size, self.trainer, self.workers)
-
-    def test_dataloader(self) -> DataLoader[Batch]:
-        return in_order(self._standardised(self.test_set), self.batch_size, self.trainer, self.workers)
 
     def state_dict(self) -> dict[str, Any]:
         return {} if self.scale is None else {"mean": self.scale.mean, "std": self.scale.std}
@@ -177,5 +162,5 @@ class ForecastData(LightningDataModule):
     def _windows(self, series: Tensor, start: int, stop: int) -> Windows:
         return Windows(series, start, stop, self.length, self.horizon)
 
-    def _standardised(self, part: Windows) -> Standardised:
+    def as_read(self, part: Windows) -> Standardised:
         return Standardised(part, fitted(self.scale), targets=True)

@@ -5,22 +5,20 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from pytorch_lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from litmus.data.fingerprint import fingerprint
-from litmus.data.loaders import Indexed, check_batching, in_order, shuffled
+from litmus.data.loaders import Indexed, InMemory, check_batching
 from litmus.data.order import seed_of
 from litmus.data.series.numbers import parse, read_lines
-from litmus.limits import Seed
+from litmus.limits import Seed, Workers
 
 Batch = tuple[Tensor, Tensor]
 LENGTH = 4  # a, operation, b, equals
 SIGNS = {"add": "+", "divide": "/"}
 
 
-class ModularArithmetic(LightningDataModule):
+class ModularArithmetic(InMemory):
     """All pairs of residues as tokens [a, operation, b, =]; the class is the result.
 
     The tokens are the residues, then the operation, the sign of equality, and padding, which never occurs.
@@ -48,11 +46,11 @@ class ModularArithmetic(LightningDataModule):
         batch_size: int,
         split_seed: int,
         seed: Seed,
-        workers: int,
+        workers: Workers,
         train_size: int | None,
     ) -> None:
-        super().__init__()
-        check_batching(batch_size, train_size, validation, split_seed, workers)
+        super().__init__(batch_size, seed, workers)
+        check_batching(batch_size, train_size, validation, split_seed)
         if not 0 < train < 1 - validation:
             raise ValueError(
                 f"data.train={train} and data.validation={validation} leave no pairs for testing: take 0.5 and 0.25"
@@ -67,11 +65,8 @@ class ModularArithmetic(LightningDataModule):
         if num_classes != modulus:
             raise ValueError(f"data.num_classes={num_classes}, and there are {modulus} residues")
         self.operation, self.modulus, self.train, self.validation = operation, modulus, train, validation
-        self.batch_size, self.split_seed, self.seed, self.train_size = batch_size, split_seed, seed, train_size
-        self.workers = workers
+        self.split_seed, self.train_size = split_seed, train_size
         self.classes = [str(residue) for residue in range(modulus)]
-        self.train_set: Indexed | None = None
-        self.fingerprints: dict[str, str] = {}
 
     def setup(self, stage: str) -> None:
         if self.train_set is not None:
@@ -86,16 +81,6 @@ class ModularArithmetic(LightningDataModule):
             name: fingerprint(results[chosen].numpy(), tokens[chosen].numpy())
             for name, chosen in (("train", train), ("test", test))
         }
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        assert self.train_set is not None
-        return shuffled(self.train_set, self.batch_size, self.seed, self.trainer, self.workers)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        return in_order(self.val_set, self.batch_size, self.trainer, self.workers)
-
-    def test_dataloader(self) -> DataLoader[Batch]:
-        return in_order(self.test_set, self.batch_size, self.trainer, self.workers)
 
     def examples(self, path: Path) -> Iterator[tuple[str, Tensor]]:
         """Place and tokens [4] of each line `a,b` of a CSV, for prediction.

@@ -7,16 +7,14 @@ from typing import Any, Literal, Protocol, runtime_checkable
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning import LightningDataModule
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from litmus.data.fingerprint import fingerprint
-from litmus.data.loaders import Indexed, check_batching, check_labels, hold_out, in_order, shuffled
+from litmus.data.loaders import Indexed, InMemory, check_batching, check_labels, hold_out
 from litmus.data.series.gaps import Missing, close_gaps
 from litmus.data.series.numbers import parse, read_cells, read_lines
 from litmus.data.series.scale import Scale, Standardised, fitted
-from litmus.limits import Seed
+from litmus.limits import Seed, Workers
 
 Batch = tuple[Tensor, Tensor]
 OVER = {"channel": (0, 1), "column": (0,)}  # what is averaged of [count, length, channels]
@@ -35,7 +33,7 @@ class Source(Protocol):
         [count, targets]."""
 
 
-class SeriesData(LightningDataModule):
+class SeriesData(InMemory):
     """Train and validation series cut from a source's training split, and its test split as published.
 
     Args:
@@ -70,11 +68,11 @@ class SeriesData(LightningDataModule):
         validation: float,
         split_seed: int,
         seed: Seed,
-        workers: int,
+        workers: Workers,
         train_size: int | None,
     ) -> None:
-        super().__init__()
-        check_batching(batch_size, train_size, validation, split_seed, workers)
+        super().__init__(batch_size, seed, workers)
+        check_batching(batch_size, train_size, validation, split_seed)
         if classes is None and targets is None:
             raise ValueError(
                 "data.classes and data.targets are both null: name the classes, or count the numbers to predict"
@@ -92,13 +90,9 @@ class SeriesData(LightningDataModule):
         self.source, self.root, self.shape = source, Path(root), (length, channels)
         self.classes, self.targets = None if classes is None else list(classes), targets
         self.columns = None if columns is None else list(columns)
-        self.standardise, self.missing, self.batch_size, self.seed = standardise, missing, batch_size, seed
+        self.standardise, self.missing = standardise, missing
         self.validation, self.split_seed, self.train_size = validation, split_seed, train_size
-        self.workers = workers
-        self.train_set: Indexed | None = None
-        self.test_set: Indexed | None = None
         self.scale: Scale | None = None
-        self.fingerprints: dict[str, str] = {}
 
     def prepare_data(self) -> None:
         self.source.prepare(self.root)
@@ -118,17 +112,6 @@ class SeriesData(LightningDataModule):
         if stage == "test" and self.test_set is None:
             self.test_set = Indexed(*self._load("test"))
             self._check_scored(self.test_set, "test")
-
-    def train_dataloader(self) -> DataLoader[Batch]:
-        assert self.train_set is not None
-        return shuffled(self._standardised(self.train_set), self.batch_size, self.seed, self.trainer, self.workers)
-
-    def val_dataloader(self) -> DataLoader[Batch]:
-        return in_order(self._standardised(self.val_set), self.batch_size, self.trainer, self.workers)
-
-    def test_dataloader(self) -> DataLoader[Batch]:
-        assert self.test_set is not None
-        return in_order(self._standardised(self.test_set), self.batch_size, self.trainer, self.workers)
 
     def state_dict(self) -> dict[str, Any]:
         return {} if self.scale is None else {"mean": self.scale.mean, "std": self.scale.std}
@@ -201,5 +184,5 @@ class SeriesData(LightningDataModule):
             return f"{where}: {self.columns[step * self.shape[1] + channel]}"
         return f"{where}: step {step} of channel {channel}"
 
-    def _standardised(self, part: Indexed) -> Standardised:
+    def as_read(self, part: Indexed) -> Standardised:
         return Standardised(part, fitted(self.scale), targets=False)

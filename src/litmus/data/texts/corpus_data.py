@@ -19,7 +19,7 @@ from litmus.data.texts.token_store import FORMAT, TokenStore, write_store
 from litmus.data.texts.tokenizer import Recipe
 from litmus.data.texts.vocabulary import Vocabulary, check_tokenizer, learn, read_tokenizer
 from litmus.data.texts.windows import PlainWindows, RandomWindows, Streams
-from litmus.limits import Seed
+from litmus.limits import Seed, Workers
 
 IGNORED = -100  # target of a place that does not count
 Batch = tuple[Tensor, Tensor]
@@ -80,12 +80,12 @@ class CorpusData(LightningDataModule):
         eval_batch_size: int,
         validation: float,
         seed: Seed,
-        workers: int,
+        workers: Workers,
         train_size: int | None,
         cache: str | None,
     ) -> None:
         super().__init__()
-        check_batching(batch_size, train_size, validation, 0, workers)
+        check_batching(batch_size, train_size, validation, 0)
         for key, value in (("context", context), ("eval_batch_size", eval_batch_size), ("epoch_steps", epoch_steps)):
             if value is not None and value < 1:
                 raise ValueError(f"data.{key}={value} is not at least 1")

@@ -24,7 +24,7 @@ from litmus.data.texts.text_source import TextSource
 from litmus.data.texts.token_store import FORMAT, TokenStore, write_store
 from litmus.data.texts.tokenizer import Recipe
 from litmus.data.texts.vocabulary import Vocabulary, check_tokenizer, learn, read_tokenizer
-from litmus.limits import Seed
+from litmus.limits import Seed, Workers
 
 log = logging.getLogger(__name__)
 
@@ -87,13 +87,13 @@ class TextData(LightningDataModule):
         fold: int,
         split_seed: int,
         seed: Seed,
-        workers: int,
+        workers: Workers,
         train_size: int | None,
         window: int,
         cache: str | None,
     ) -> None:
         super().__init__()
-        check_batching(batch_size, train_size, validation, split_seed, workers)
+        check_batching(batch_size, train_size, validation, split_seed)
         if not len(classes) == len(labels) == num_classes:
             raise ValueError(
                 f"data.classes names {len(classes)} classes, data.labels {len(labels)}, and data.num_classes is "
