@@ -17,7 +17,8 @@ def train(config: DictConfig) -> float | None:
 
         data, module, trainer = build(run)
         trainer.fit(module, data, ckpt_path=run.last_checkpoint)
-        trainer.test(module, data, ckpt_path=run.best_checkpoint, verbose=False)
+        if run.config.test:
+            trainer.test(module, data, ckpt_path=run.best_checkpoint, verbose=False)
         return run.objective
 
 

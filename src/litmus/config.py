@@ -49,6 +49,8 @@ class Config:
     threads: int | None = MISSING
     workers: int = MISSING
     resume: str | None = MISSING
+    test: bool = MISSING
+    sweep: Any = None  # with -m
     data_root: str = MISSING
     output_root: str = MISSING
     run_dir: str = MISSING  # set by litmus.run

@@ -58,6 +58,8 @@ class Run:
             return cls._reopen(find_run(config.resume, Path(config.output_root)))
         if before := slurm.run_before(Path(config.output_root), command_line()):
             return cls._reopen(before)
+        if config.sweep is not None:
+            raise ValueError("sweep=NAME is a search of many runs: give -m, too")
         if not 0 <= config.seed <= LARGEST_SEED:
             raise ValueError(f"seed={config.seed} is not from 0 to {LARGEST_SEED}")
         plain = resolve(config)

@@ -44,7 +44,7 @@ def resolve(config: DictConfig) -> DictConfig:
             OmegaConf.update(escaped, key, str(Path(path).absolute()))
     plain = OmegaConf.to_container(escaped, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
-    del plain["run_dir"]
+    del plain["run_dir"], plain["sweep"]
     return OmegaConf.create(plain)
 
 
