@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
-from litmus.folder import best_checkpoint, step_checkpoints
-from litmus.loggers.csv import read_metrics
+from litmus.folder import best_checkpoint, read_metrics, step_checkpoints
 
 TIMINGS = {"train/examples_per_second", "rates"}  # the only things in which two equal runs differ
 

@@ -16,9 +16,9 @@ from litmus.trust import check
 CONF = Path(__file__).parents[1] / "conf"
 GROUPS = (
     "callbacks", "data", "experiment", "logger", "model", "optimizer", "schedule", "stem", "task", "tokenizer",
-    "trainer",
+    "sweep", "trainer",
 )  # fmt: skip
-ELSEWHERE = ("model", "stem")  # tests/test_pairs.py builds every one of them, with every data set
+ELSEWHERE = ("model", "stem", "sweep")  # built by tests/test_pairs.py with every data set, and by tests/test_search.py
 FITTING = {  # a data set for each task
     "classification": "data=digits",
     "regression": "data=diabetes model=mlp",

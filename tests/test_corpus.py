@@ -14,8 +14,8 @@ from omegaconf import DictConfig
 from litmus.build import build_data
 from litmus.data.texts.corpus_data import CorpusData
 from litmus.data.texts.windows import PlainWindows, RandomWindows, Streams
+from litmus.folder import read_metrics
 from litmus.generate import generate
-from litmus.loggers.csv import read_metrics
 from train import train
 
 Compose = Callable[..., DictConfig]

@@ -9,7 +9,8 @@ import sys
 import termios
 from pathlib import Path
 
-from litmus.loggers.csv import MetricsFile, read_metrics
+from litmus.folder import read_metrics
+from litmus.loggers.csv import MetricsFile
 
 ROOT = Path(__file__).parents[1]
 

@@ -15,8 +15,8 @@ from pytorch_lightning.utilities import rank_zero_only
 from wandb_server import KEY, Mode, WandbServer
 
 from litmus.build import build
-from litmus.folder import read_record
-from litmus.loggers.csv import MetricsFile, read_metrics
+from litmus.folder import read_metrics, read_record
+from litmus.loggers.csv import MetricsFile
 from litmus.loggers.wandb import NeverInTheWay, close_wandb, open_wandb
 from litmus.run import Run
 from train import train

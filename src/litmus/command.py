@@ -12,8 +12,10 @@ from litmus.config import groups
 from litmus.errors import say
 from litmus.guard import guard_hydra
 from litmus.signals import Stopped
+from litmus.sweeps.orphan import end_with_parent
 
 EVERYTHING = "HYDRA_FULL_ERROR"
+RETRY = "--retry-failed"
 HELP = """\
 Litmus trains one model on one data set and leaves one folder that explains the run.
 
@@ -21,7 +23,8 @@ Litmus trains one model on one data set and leaves one folder that explains the 
   python train.py model=resnet20 data=cifar10        choose from the groups below
   python train.py optimizer.lr=0.01 seed=1           set any value; --cfg job shows them all
   python train.py resume=last                        go on where the last run stopped
-  python train.py -m seed=0,1,2 model=cnn,resnet20   every combination
+  python train.py -m seed=0,1,2 model=cnn,resnet20   every combination; again: what is missing (--retry-failed)
+  python train.py -m sweep=digits_quick              a search, with pruning; again: it goes on
 """
 
 Job = Callable[[DictConfig], float | None]
@@ -35,6 +38,9 @@ def command(hydra_main: Callable[[Job], Callable[[], None]], job: Job) -> None:
     if {"--help", "-h"} & set(sys.argv[1:]):
         print(help_text())
         return
+    end_with_parent()
+    if RETRY in sys.argv:
+        sys.argv[sys.argv.index(RETRY)] = "hydra.launcher.retry_failed=true"
     asked = os.environ.get(EVERYTHING, "0")
     everything = asked == "1"
     os.environ[EVERYTHING] = "1"  # for Hydra to let exceptions through to here

@@ -1,5 +1,6 @@
 """Reading run folders: nothing here needs torch, so `litmus runs` answers at once."""
 
+import csv
 import json
 import os
 from datetime import UTC, datetime
@@ -102,3 +103,11 @@ def read_record(folder: Path) -> dict[str, Any]:
         if silent.total_seconds() > LOST:
             record["status"] = "lost"
     return record
+
+
+def read_metrics(path: Path) -> list[dict[str, str]]:
+    """The rows of a metrics file; a row that a kill cut short is left out."""
+    if not path.exists():
+        return []
+    with open(path, newline="") as file:
+        return [row for row in csv.DictReader(file) if None not in row.values() and row["value"]]

@@ -13,8 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from litmus.folder import read_record
-from litmus.loggers.csv import read_metrics
+from litmus.folder import read_metrics, read_record
 
 CURVES = ("loss", "accuracy", "mse", "perplexity")
 LONGEST = 500  # characters of a text that are shown

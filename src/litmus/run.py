@@ -22,8 +22,9 @@ from litmus.folder import best_or_newest, find_run, rank_errors, rank_files, rea
 from litmus.limits import LARGEST_SEED
 from litmus.lock import lock, unlock
 from litmus.redact import redact
-from litmus.signals import Stopped, stop
+from litmus.signals import PRUNE, Stopped, stop
 from litmus.snapshot import changed, command_line, place_config, resolve, saved
+from litmus.sweeps.job import note_run
 
 HEARTBEAT = 15.0  # seconds between two signs of life in run.json
 RUN_DIR = "LITMUS_RUN_DIR"  # tells the other ranks of a run which folder is theirs
@@ -64,7 +65,7 @@ class Run:
             raise ValueError(f"seed={config.seed} is not from 0 to {LARGEST_SEED}")
         plain = resolve(config)
         folder = _make_folder(Path(config.output_root), redact(config.name))
-        record = {"id": folder.name, "name": config.name, "seed": config.seed, "started": now()}
+        record = {"id": folder.name, "name": config.name, "seed": config.seed, "started": now(), **note_run(folder)}
         if slurm.job() is not None:
             record["slurm_job"] = slurm.job()
         run = cls(folder, record, lock(folder), plain, command_line())
@@ -142,14 +143,15 @@ class Run:
         stop.be_deaf()
         self.ended.set()
         stopped = _stop_behind(error)
-        status = "done" if error is None else "interrupted" if stopped else "failed"
+        pruned = stopped is not None and stopped.signum == PRUNE
+        status = "done" if error is None else "pruned" if pruned else "interrupted" if stopped else "failed"
         self._close_record(status=status, ended=now(), seconds=self._seconds(), error=_describe(error))
-        close_wandb(failed=error is not None)
+        close_wandb(failed=error is not None and not pruned)
         del os.environ[RUN_DIR]
         if self.folder_lock is not None:
             unlock(self.folder_lock)
             print(self.folder, flush=True)
-            if stopped is not None:
+            if stopped is not None and not pruned:
                 self._say_how_to_go_on(stopped)
         stop.leave()
         if stopped is not None and stopped is not error:

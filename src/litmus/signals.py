@@ -5,7 +5,10 @@ import signal
 from types import FrameType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)  # the last is Slurm's, before the time is up
+PRUNE = signal.SIGUSR2  # from a search that does not think much of this run
+SIGNALS = (  # SIGUSR1 is Slurm's, before the time is up
+    signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, PRUNE,
+)  # fmt: skip
 
 
 class Stopped(BaseException):

@@ -7,6 +7,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,8 +117,15 @@ def _check_arguments(node: Mapping[str, Any], target: Any, key: str) -> None:
 
 
 def _hints(target: Any) -> dict[str, Any]:
+    """Declared types; those that a library imports for type checkers only can't be told."""
     function = inspect.unwrap(target.__init__ if inspect.isclass(target) else target)
-    return typing.get_type_hints(function, include_extras=True)
+    known = getattr(function, "__globals__", {})
+    hints: dict[str, Any] = {}
+    for name, hint in getattr(function, "__annotations__", {}).items():
+        with suppress(NameError):
+            one = types.SimpleNamespace(__annotations__={name: hint})
+            hints |= typing.get_type_hints(one, known, include_extras=True)
+    return hints
 
 
 def _is_plain(value: Any) -> bool:

@@ -7,8 +7,7 @@ from typing import Any
 import torch
 
 from litmus.checkpoint import read_checkpoint
-from litmus.folder import best_checkpoint, read_record, step_checkpoints
-from litmus.loggers.csv import read_metrics
+from litmus.folder import best_checkpoint, read_metrics, read_record, step_checkpoints
 
 LEFT_OUT = {
     "rates",  # timings

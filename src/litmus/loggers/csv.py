@@ -11,7 +11,7 @@ from typing import Any
 from pytorch_lightning.loggers import Logger
 from pytorch_lightning.utilities import rank_zero_only
 
-from litmus.folder import write_whole
+from litmus.folder import read_metrics, write_whole
 
 COLUMNS = ("step", "epoch", "metric", "value")
 
@@ -71,11 +71,3 @@ class MetricsFile(Logger):
         writer.writeheader()
         writer.writerows(row for row in read_metrics(self.path) if int(row["step"]) < step)
         write_whole(self.path, kept.getvalue())
-
-
-def read_metrics(path: Path) -> list[dict[str, str]]:
-    """The rows of a metrics file; a row that a kill cut short is left out."""
-    if not path.exists():
-        return []
-    with open(path, newline="") as file:
-        return [row for row in csv.DictReader(file) if None not in row.values() and row["value"]]

@@ -17,7 +17,7 @@ from lightning_fabric.loggers.logger import rank_zero_experiment
 from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
-from litmus.loggers.csv import read_metrics
+from litmus.folder import read_metrics
 from litmus.redact import redact
 
 log = logging.getLogger(__name__)

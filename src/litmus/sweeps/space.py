@@ -41,6 +41,24 @@ class Parameter:
                 return trial.suggest_categorical(self.key, choices)  # type: ignore[return-value]
         raise AssertionError(self.values)
 
+    def example(self) -> Value:
+        """One of its values."""
+        match self.values:
+            case CategoricalDistribution(choices=choices):
+                return choices[0]  # type: ignore[return-value]
+            case FloatDistribution(low=low) | IntDistribution(low=low):
+                return low
+        raise AssertionError(self.values)
+
+    def contains(self, value: Any) -> bool:
+        """Whether it may be drawn."""
+        match self.values:
+            case CategoricalDistribution(choices=choices):
+                return value in choices
+            case FloatDistribution(low=low, high=high) | IntDistribution(low=low, high=high):
+                return isinstance(value, int | float) and low <= value <= high
+        raise AssertionError(self.values)
+
     def points(self) -> list[Value]:
         """All its values.
 
@@ -94,6 +112,25 @@ class Space:
                 chosen[parameter.key] = parameter.draw(trial)
         return chosen
 
+    def check(self, point: Mapping[str, Any]) -> None:
+        """Looks whether a point stands in the space; its other keys may have any value.
+
+        Raises:
+            ValueError: If it does not.
+        """
+        for parameter in self.parameters:
+            if parameter.key in point and not parameter.contains(point[parameter.key]):
+                raise ValueError(f"sweep.first: {parameter.key}={point[parameter.key]} is not in {parameter.values}")
+
+    def examples(self) -> Iterator[Point]:
+        """For each parameter a point that has it."""
+        for wanted in self.parameters:
+            point: Point = {}
+            for parameter in self.parameters:
+                if parameter.applies(point):
+                    point[parameter.key] = wanted.when.get(parameter.key, [parameter.example()])[0]
+            yield point
+
     def grid(self) -> Iterator[Point]:
         """Every point once."""
         seen = set()
@@ -110,6 +147,12 @@ class Space:
 def overrides_of(point: Mapping[str, Any]) -> list[str]:
     """A point on the command line of train.py."""
     return [f"{key}={_text(value)}" for key, value in point.items()]
+
+
+def shown(point: Mapping[str, Any]) -> str:
+    """A point for people: numbers with four digits."""
+    rounded = {key: f"{value:.4g}" if isinstance(value, float) else value for key, value in point.items()}
+    return " ".join(overrides_of(rounded))
 
 
 def _text(value: Any) -> str:

@@ -1,0 +1,74 @@
+"""What Hydra starts for `-m`: every combination of the command line, or a search; Hydra looks for it in this package.
+
+It is imported by every command, so nothing heavy is imported before a sweep begins.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn
+from hydra.plugins.launcher import Launcher
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+
+class LitmusSweeper(Sweeper):
+    """A grid for any launcher; with `sweep=NAME`, a search for those below."""
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.context, self.composed = hydra_context, config
+        self.launching = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+
+        overrides = OverridesParser.create(config_loader=self.context.config_loader).parse_overrides(arguments)
+        if self.composed.sweep is not None:
+            from litmus.sweeps.start import start_search
+
+            return start_search(self.launching, overrides)
+        return self.launching.launch(BasicSweeper.split_arguments(overrides, None)[0], initial_job_idx=0)
+
+
+class QueueLauncher(Launcher):
+    """Every job is a process of its own, wherever it runs.
+
+    Args:
+        jobs: How many at the same time.
+        retry_failed: Whether to run again what failed before.
+    """
+
+    def __init__(self, jobs: int | None, retry_failed: bool, **options: Any) -> None:
+        self.jobs, self.retry_failed, self.options = jobs, retry_failed, options
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.context, self.config = hydra_context, config
+
+    def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
+        from litmus.sweeps.start import start_grid
+
+        start_grid(self, job_overrides)
+        return []
+
+    def executor(self) -> Any:
+        """What runs the jobs."""
+        raise NotImplementedError
+
+
+class ProcessesLauncher(QueueLauncher):
+    """On this machine.
+
+    Args:
+        gpus_per_job: None: as many as a job's trainer asks for.
+    """
+
+    def executor(self) -> Any:
+        from litmus.sweeps.job import program
+        from litmus.sweeps.processes import Processes, slots
+
+        return Processes(program(), slots(self.config.trainer, self.jobs, self.options["gpus_per_job"]))

@@ -1,0 +1,112 @@
+"""What a search is: conf/sweep/NAME.yaml with what the command line says otherwise."""
+
+import json
+import logging
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import optuna
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from optuna.samplers import RandomSampler
+
+from litmus.sweeps.job import digest
+from litmus.sweeps.search import Search
+from litmus.sweeps.space import Space, overrides_of
+from litmus.trust import check
+
+
+class Grid(RandomSampler):
+    """Every point of the space, in its order: they are tried first, and there are no others."""
+
+
+class Plan:
+    """A search that was not begun yet.
+
+    Args:
+        sweep: The configuration of the group of this name.
+        name: The file in conf/sweep.
+        overrides: The command line. What it varies comes into the space, what it fixes is taken out of it.
+    """
+
+    def __init__(self, sweep: DictConfig, name: str, overrides: Sequence[Override]) -> None:
+        settings = OmegaConf.to_container(sweep, resolve=True, throw_on_missing=True)
+        assert isinstance(settings, dict)
+        self.name, self.settings = name, settings
+        self.objectives: dict[str, str] = settings["objectives"]
+        self.confirm: int = settings["confirm"]
+        for key in ("sampler", "pruner"):
+            check(sweep[key], f"sweep.{key}")
+        if not self.objectives or set(self.objectives.values()) - {"min", "max"}:
+            raise ValueError(f"sweep.objectives={self.objectives} is not a mapping of metrics to min or max")
+        for key, least in (("trials", 1), ("confirm", 0)):
+            if settings[key] < least:
+                raise ValueError(f"sweep.{key}={settings[key]} is not at least {least}")
+        given = {each.get_key_element(): each for each in overrides if not each.key_or_group.startswith("sweep")}
+        if "test" in given:
+            raise ValueError("test= is not for a search, which never tests: sweep.confirm=3 tests 3 runs of the best")
+        declared: dict[str, Any] = dict(settings["space"])
+        for key, override in given.items():
+            text = override.get_value_element_as_str()
+            if override.is_sweep_override():
+                declared[key] = text
+            elif key in declared:
+                declared[key] = f"choice({text})"
+        self.space = Space(declared)
+        for point in settings["first"]:
+            self.space.check(point)
+        own = [each for each in settings["fixed"] if _key(each) not in given]
+        asked = [f"{key}={each.get_value_element_as_str()}" for key, each in given.items() if key not in declared]
+        self.common = [*own, *asked]  # to trials and to the best again
+        metric, mode = next(iter(self.objectives.items()))
+        self.fixed = [*self.common, f"objective.metric={metric}", f"objective.mode={mode}", "test=false"]
+        parts = [declared, self.fixed, self.objectives, settings["sampler"], settings["pruner"], settings["first"]]
+        self.id = f"{name}-{digest(json.dumps(parts, sort_keys=True))[:6]}"
+
+    def examples(self) -> Iterator[list[str]]:
+        """Overrides of trials that could be, every parameter in one of them."""
+        for point in self.space.examples():
+            yield [*self.fixed, *overrides_of(point)]
+
+    def open(self, root: Path) -> Search:
+        """The search, with all that was done of it."""
+        optuna.logging.set_verbosity(logging.WARNING)
+        warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+        sampler = instantiate(self.settings["sampler"], _convert_="all")
+        first: list[Mapping[str, Any]] = list(self.settings["first"])
+        trials: int = self.settings["trials"]
+        if isinstance(sampler, Grid):
+            first += islice(self.space.grid(), max(0, trials - len(first)))
+            trials = len(first)
+        search = Search(
+            self.space,
+            folder=root / ".sweeps" / self.id,
+            root=root,
+            fixed=self.fixed,
+            objectives=self.objectives,
+            trials=trials,
+            sampler=sampler,
+            pruner=instantiate(self.settings["pruner"], _convert_="all"),
+            storage=self.settings["storage"],
+        )
+        if search.is_new():
+            search.try_first(first)
+        else:
+            sampler.reseed_rng()  # or the same seed draws the same points again
+        return search
+
+    def confirmations(self, search: Search) -> list[list[str]]:
+        """The best point with seeds that the search has not seen."""
+        (best, *_) = search.best()
+        return [
+            [*self.common, *overrides_of(search.point(best)), f"seed={seed}"] for seed in range(1, self.confirm + 1)
+        ]
+
+
+def _key(override: str) -> str:
+    return OverridesParser.create().parse_override(override).get_key_element()

@@ -1,0 +1,102 @@
+"""Keeps an executor busy with the jobs of a source until there are none left."""
+
+import signal
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Protocol
+
+from litmus.signals import PRUNE, Stopped, stop
+from litmus.sweeps.job import Job, Outcome
+from litmus.sweeps.table import Table
+
+POLL = 0.1  # seconds
+
+
+class Source(Protocol):
+    """Says what is run next, and learns how it ended."""
+
+    def next(self) -> Job | None:
+        """The next job, claimed; None if there is none at the moment."""
+
+    def more(self) -> bool:
+        """Whether another may come, even if nothing is running."""
+
+    def is_promising(self, job: Job) -> bool:
+        """Whether a job that is running should go on."""
+
+    def tell(self, job: Job, outcome: Outcome) -> None:
+        """How it ended."""
+
+
+class Executor(Protocol):
+    """Runs jobs."""
+
+    @property
+    def room(self) -> int:
+        """How many more it takes."""
+
+    def start(self, jobs: Sequence[Job]) -> None:
+        """At once, all of them."""
+
+    def ended(self) -> list[Job]:
+        """Those that did since the last call."""
+
+    def send(self, job: Job, signum: int) -> None:
+        """A signal to one that runs."""
+
+
+def work_off(source: Source, executor: Executor, table: Table) -> None:
+    """Runs all jobs. What fails is shown when it happens, and the rest goes on.
+
+    The first signal has every job leave a checkpoint and ends the sweep; the second one kills them.
+
+    Raises:
+        Stopped: If a signal came.
+    """
+    running: list[Job] = []
+    unpromising: set[Job] = set()
+    stop.listen()
+    stop.after_step = True  # signals are noted, and seen to below
+    with ExitStack() as afterwards:
+        afterwards.callback(stop.leave)
+        afterwards.callback(lambda: _kill(running, executor))
+        afterwards.enter_context(table)
+        asked = False
+        while running or (stop.asked is None and source.more()):
+            if stop.asked is None:
+                _start(source, executor, running, table)
+            elif not asked:
+                asked = True
+                for job in running:
+                    executor.send(job, signal.SIGTERM)
+            for job in executor.ended():
+                outcome = job.outcome()
+                source.tell(job, outcome)
+                table.ended(job, outcome)
+                running.remove(job)
+                job.release()
+            for job in running:
+                if job not in unpromising and not source.is_promising(job):
+                    unpromising.add(job)
+                    executor.send(job, PRUNE)
+            table.refresh()
+            time.sleep(POLL)
+        if stop.asked is not None:
+            raise Stopped(stop.asked)
+
+
+def _start(source: Source, executor: Executor, running: list[Job], table: Table) -> None:
+    chosen: list[Job] = []
+    while len(chosen) < executor.room and (job := source.next()):
+        chosen.append(job)
+        table.started(job)
+    running += chosen
+    if chosen:
+        executor.start(chosen)
+
+
+def _kill(running: list[Job], executor: Executor) -> None:
+    for job in running:
+        executor.send(job, signal.SIGKILL)
+        job.release()

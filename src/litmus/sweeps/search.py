@@ -1,0 +1,171 @@
+"""A search: Optuna proposes points, runs try them, and what does not promise much is stopped.
+
+The study stands in the sweep's folder, so the same command goes on where a search was stopped, however it was, and
+several at once work on the same study. A trial that a dead search left behind goes on as the same trial and run.
+"""
+
+import fcntl
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
+from optuna.storages import JournalStorage, get_storage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from litmus.folder import read_metrics
+from litmus.sweeps.job import Job, Outcome
+from litmus.sweeps.space import Space, overrides_of, shown
+from litmus.sweeps.table import value_of
+
+ALSO, RETRIED, RUN, REASON = "also", "retried", "run", "reason"  # what a study notes of a trial
+COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
+
+
+class Search:
+    """A source of jobs, one a trial.
+
+    Args:
+        folder: Of the sweep.
+        root: Of the runs.
+        fixed: Overrides of every trial.
+        objectives: From metrics to `min` or `max`.
+        trials: How many there are to be in all, however they end; those that are tried again count once.
+    """
+
+    def __init__(
+        self,
+        space: Space,
+        folder: Path,
+        root: Path,
+        fixed: Sequence[str],
+        objectives: Mapping[str, str],
+        trials: int,
+        sampler: BaseSampler,
+        pruner: BasePruner,
+        storage: str | None,
+    ) -> None:
+        self.space, self.folder, self.root, self.fixed = space, folder, root, fixed
+        self.objectives, self.trials = objectives, trials
+        folder.mkdir(parents=True, exist_ok=True)
+        self.storage = get_storage(storage or JournalStorage(JournalFileBackend(str(folder / "journal.log"))))
+        self.study = optuna.create_study(
+            storage=self.storage,
+            study_name=folder.name,
+            directions=["maximize" if mode == "max" else "minimize" for mode in objectives.values()],
+            load_if_exists=True,
+            sampler=sampler,
+            pruner=pruner,
+        )
+        self.running: dict[Job, optuna.Trial] = {}
+        self.sizes: dict[Job, int] = {}  # of their metrics.csv, when last looked at
+
+    def is_new(self) -> bool:
+        """Whether nothing was tried yet."""
+        return not self.study.get_trials(deepcopy=False)
+
+    def try_first(self, points: Sequence[Mapping[str, Any]]) -> None:
+        """Before the sampler draws any; keys outside the space are allowed."""
+        keys = {parameter.key for parameter in self.space.parameters}
+        for point in points:
+            inside = {key: value for key, value in point.items() if key in keys}
+            also = {key: value for key, value in point.items() if key not in keys}
+            self.study.enqueue_trial(inside, user_attrs={ALSO: also})
+
+    def retry_failed(self) -> None:
+        """The same points once more."""
+        with self._alone():
+            for trial in self.study.get_trials(deepcopy=False, states=[TrialState.FAIL]):
+                if RETRIED not in trial.user_attrs:
+                    self.study.enqueue_trial(trial.params, user_attrs={ALSO: trial.user_attrs.get(ALSO, {})})
+                    self.storage.set_trial_user_attr(trial._trial_id, RETRIED, True)
+
+    def next(self) -> Job | None:
+        with self._alone():
+            counted, mine = self._counted(), {trial.number for trial in self.running.values()}
+            for trial in counted:
+                if trial.state == TrialState.RUNNING and trial.number not in mine and (job := self._job(trial)):
+                    return job
+            return self._job(self.storage.get_trial(self.study.ask()._trial_id)) if len(counted) < self.trials else None
+
+    def more(self) -> bool:
+        counted = self._counted()
+        return len(counted) < self.trials or any(trial.state == TrialState.RUNNING for trial in counted)
+
+    def is_promising(self, job: Job) -> bool:
+        file = job.run / "metrics.csv" if job.run is not None else None
+        if len(self.objectives) > 1 or file is None or not file.exists():  # Optuna prunes for one objective only
+            return True
+        size, (metric,) = file.stat().st_size, self.objectives
+        if self.sizes.get(job) == size:
+            return True
+        self.sizes[job] = size
+        trial = self.running[job]
+        values = [float(row["value"]) for row in read_metrics(file) if row["metric"] == metric]
+        known = len(self.storage.get_trial(trial._trial_id).intermediate_values)
+        for step, value in enumerate(values[known:], known + 1):
+            trial.report(value, step)
+        return len(values) <= known or not trial.should_prune()
+
+    def tell(self, job: Job, outcome: Outcome) -> None:
+        trial = self.running.pop(job)
+        if job.run is not None:
+            trial.set_user_attr(RUN, job.run.name)
+        if outcome.status == "interrupted":
+            return
+        values = [value_of(outcome.record, metric) for metric in self.objectives]
+        finite = [value for value in values if value is not None and math.isfinite(value)]
+        if outcome.status == "pruned":
+            self.study.tell(trial, state=TrialState.PRUNED)
+        elif outcome.status == "done" and len(finite) == len(values):
+            self.study.tell(trial, finite)
+        else:
+            lacking = [metric for metric, value in zip(self.objectives, values, strict=True) if value is None]
+            trial.set_user_attr(REASON, outcome.reason or f"{', '.join(lacking)} was never a finite number")
+            self.study.tell(trial, state=TrialState.FAIL)
+
+    def ended(self) -> list[FrozenTrial]:
+        """All that count and are over."""
+        return [trial for trial in self._counted() if trial.state != TrialState.RUNNING]
+
+    def best(self) -> list[FrozenTrial]:
+        """The best trial, or those that no other one beats in all objectives; empty if none was completed."""
+        complete = self.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+        return [] if not complete else self.study.best_trials if len(self.objectives) > 1 else [self.study.best_trial]
+
+    def point(self, trial: FrozenTrial) -> dict[str, Any]:
+        """What it tried."""
+        return {**trial.params, **trial.user_attrs.get(ALSO, {})}
+
+    def _job(self, frozen: FrozenTrial) -> Job | None:
+        """The trial's, claimed; None if another search has it. What a dead one had not drawn yet is drawn."""
+        folder = self.folder / f"trial-{frozen.number:04d}"
+        job = Job(label="", overrides=(), folder=folder, root=self.root, group=self.folder.name)
+        if not job.claim():
+            return None
+        trial = optuna.Trial(self.study, frozen._trial_id)
+        point = {**self.space.draw(trial), **frozen.user_attrs.get(ALSO, {})}
+        job = replace(job, label=f"{frozen.number}: {shown(point)}", overrides=(*self.fixed, *overrides_of(point)))
+        self.running[job] = trial
+        return job
+
+    def _counted(self) -> list[FrozenTrial]:
+        found = self.study.get_trials(deepcopy=False, states=COUNTED)
+        return [trial for trial in found if RETRIED not in trial.user_attrs]
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Other searches of this study wait: none counts, asks or adopts what this one is about to."""
+        descriptor = os.open(self.folder / "asking", os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)

@@ -1,0 +1,91 @@
+"""From a command line with -m to jobs that run: a grid, or a search."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.types import Override
+from hydra.types import HydraContext
+from omegaconf import DictConfig, open_dict, read_write
+
+from litmus.snapshot import resolve
+from litmus.sweeps.grid import Listed, jobs_of
+from litmus.sweeps.job import Job, digest, identity
+from litmus.sweeps.queue import Executor, work_off
+from litmus.sweeps.table import Table
+
+
+class Launcher(Protocol):
+    """What Hydra made of hydra/launcher."""
+
+    context: HydraContext
+    config: DictConfig
+    retry_failed: bool
+
+    def executor(self) -> Executor:
+        """What runs the jobs."""
+
+
+def start_grid(launcher: Launcher, points: Sequence[Sequence[str]]) -> list[Job]:
+    """Runs every point that is not done yet.
+
+    Raises:
+        ValueError: If a point can't be composed, before any is run; if one failed, after all were.
+    """
+    configs = [compose(launcher, point) for point in points]
+    root = Path(launcher.config.output_root).absolute()
+    identities = [identity(config) for config in configs]
+    group = f"grid-{digest(' '.join(sorted(identities)))[:6]}"
+    jobs = jobs_of(points, identities, root, group)
+    source, executor = Listed(jobs, launcher.retry_failed), launcher.executor()
+    total, objective = len(source.before) + len(source.left), configs[0].objective
+    work_off(source, executor, Table(total, len(source.before), objective.metric, objective.mode, executor.room))
+    if failed := [*source.failed_before, *source.failed]:
+        raise ValueError(
+            f"{len(failed)} of {len(jobs)} jobs failed: the same command with --retry-failed runs them again"
+        )
+    return jobs
+
+
+def start_search(launcher: Launcher, overrides: Sequence[Override]) -> None:
+    """Searches what conf/sweep/NAME.yaml and the command line vary, and trains the best again if that is asked for.
+
+    Raises:
+        ValueError: If a trial could not be composed, before any is run; if none was completed, after all were.
+    """
+    from litmus.sweeps.plan import Plan
+    from litmus.sweeps.summary import log_summary, summarize
+
+    if not hasattr(launcher, "executor"):
+        raise ValueError("sweep=NAME is a search, which needs hydra/launcher=processes, submitit_slurm or ray")
+    plan = Plan(launcher.config.sweep, launcher.config.hydra.runtime.choices["sweep"], overrides)
+    configs = [compose(launcher, point) for point in plan.examples()]
+    root = Path(launcher.config.output_root).absolute()
+    search = plan.open(root)
+    if launcher.retry_failed:
+        search.retry_failed()
+    executor, (metric, mode) = launcher.executor(), next(iter(plan.objectives.items()))
+    table = Table(search.trials, len(search.ended()), metric, mode, executor.room)
+    work_off(search, executor, table)
+    confirmed = start_grid(launcher, plan.confirmations(search)) if plan.confirm and search.best() else []
+    summarize(search, plan, confirmed)
+    if any("wandb" in config.logger for config in configs):
+        log_summary(search.folder, configs[0].logger.wandb)
+    if not search.best():
+        raise ValueError(f"no trial of {search.folder.name} was completed: {search.folder}/trials.csv has the reasons")
+
+
+def compose(launcher: Launcher, point: Sequence[str]) -> DictConfig:
+    """The configuration of a job, as its process will have it.
+
+    Raises:
+        ValueError: If the process would refuse it.
+    """
+    config = launcher.context.config_loader.load_sweep_config(launcher.config, list(point))
+    if config.resume is not None:
+        raise ValueError("resume= and -m can't be had together: the same command again goes on with what was stopped")
+    HydraConfig.instance().set_config(config)  # what ${hydra:...} reads
+    with read_write(config), open_dict(config):
+        del config["hydra"]
+    return resolve(config)
