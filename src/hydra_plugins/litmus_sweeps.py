@@ -20,7 +20,7 @@ class LitmusSweeper(Sweeper):
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.context, self.composed = hydra_context, config
-        self.launching = Plugins.instance().instantiate_launcher(
+        self.launching: Any = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 

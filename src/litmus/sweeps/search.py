@@ -26,6 +26,7 @@ from litmus.sweeps.space import Space, overrides_of, shown
 from litmus.sweeps.table import value_of
 
 ALSO, RETRIED, RUN, REASON = "also", "retried", "run", "reason"  # what a study notes of a trial
+ENDED = ("done", "pruned", "failed")
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
 
 
@@ -92,7 +93,10 @@ class Search:
             counted, mine = self._counted(), {trial.number for trial in self.running.values()}
             for trial in counted:
                 if trial.state == TrialState.RUNNING and trial.number not in mine and (job := self._job(trial)):
-                    return job
+                    if job.status not in ENDED:
+                        return job
+                    self.tell(job, job.outcome())  # a search that was killed did not live to
+                    job.release()
             return self._job(self.storage.get_trial(self.study.ask()._trial_id)) if len(counted) < self.trials else None
 
     def more(self) -> bool:
