@@ -160,9 +160,11 @@ def test_a_requeued_job_goes_on_with_the_run_of_the_same_command(
     for seed in (0, 1):
         with Run.open(composed(f"seed={seed}")) as run:
             folders.append(run.folder)
-    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
-    for seed in (0, 1):
-        with Run.open(composed(f"seed={seed}")) as run:
-            assert run.folder == folders[seed]
+    for times in ("1", "2"):
+        monkeypatch.setenv("SLURM_RESTART_COUNT", times)
+        for seed in (0, 1):
+            with Run.open(composed(f"seed={seed}")) as run:
+                run.save_config()  # as `build` does
+                assert run.folder == folders[seed]
     with Run.open(composed("seed=2")) as run:
         assert run.folder not in folders
