@@ -7,6 +7,7 @@ import argparse
 import os
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 
 INSTALL = "apt-get install -y --no-install-recommends slurm-wlm munge"
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sinfo", "scancel", "scontrol")
+PROGRAMS = ("setpriv", "munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sinfo", "scancel", "scontrol")
 LONGEST = 30.0  # seconds to come up, or to end
 # No service, control group or data base. A requeued job waits for cred_expire + 1 seconds, 5 being the least that Slurm
 # takes and 120 its default, and then for the next look at the queue. config_overrides: CPUs that need not be there.
@@ -137,7 +138,7 @@ class SlurmNode:
 
     def _start(self, stack: ExitStack, name: str, *options: str) -> None:
         with open(self.folder / f"{name}.out", "w") as out:
-            command = [str(_path(name)), *options]
+            command = ["setpriv", "--pdeathsig=TERM", str(_path(name)), *options]  # even if this process is killed
             daemon = subprocess.Popen(command, env=self.environment, stdout=out, stderr=out, start_new_session=True)
         stack.callback(_end, daemon)
 
@@ -181,6 +182,7 @@ def main() -> None:
     if reason := why_not():
         sys.exit(reason)
     if asked.command:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # by way of the context's end
         with SlurmNode() as node:
             done = subprocess.run(asked.command, env=node.environment)
         sys.exit(done.returncode)
