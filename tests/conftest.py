@@ -12,6 +12,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 from pytorch_lightning import Trainer
+from slurm_node import SlurmNode, why_not
 
 from litmus.config import register
 from litmus.run import RUN_DIR
@@ -43,6 +44,15 @@ def quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on keys, data or runs that happen to be on the machine."""
     for name in ("WANDB_API_KEY", "WANDB_MODE", "LITMUS_DATA", RUN_DIR, "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def slurm() -> Iterator[SlurmNode]:
+    """A real one; where it can't come up, the test says that it was skipped, and why."""
+    if reason := why_not():
+        pytest.skip(reason)
+    with SlurmNode() as node:
+        yield node
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -160,9 +161,23 @@ def test_a_requeued_job_goes_on_with_the_run_of_the_same_command(
     for seed in (0, 1):
         with Run.open(composed(f"seed={seed}")) as run:
             folders.append(run.folder)
-    monkeypatch.setenv("SLURM_RESTART_COUNT", "1")
-    for seed in (0, 1):
-        with Run.open(composed(f"seed={seed}")) as run:
-            assert run.folder == folders[seed]
+    for times in ("1", "2"):
+        monkeypatch.setenv("SLURM_RESTART_COUNT", times)
+        for seed in (0, 1):
+            with Run.open(composed(f"seed={seed}")) as run:
+                run.save_config()  # as `build` does
+                assert run.folder == folders[seed]
     with Run.open(composed("seed=2")) as run:
         assert run.folder not in folders
+
+
+def test_where_a_job_cannot_be_requeued_it_is_said_how_to_go_on(
+    composed: Compose, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SLURM_JOB_ID", "17")
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(Stopped), Run.open(composed()) as run:
+        raise Stopped(signal.SIGUSR1)
+    failed, remedy = capsys.readouterr().err.splitlines()
+    assert failed.startswith("scontrol requeue 17 failed: ")
+    assert remedy.startswith(f"stopped by SIGUSR1; go on with: python train.py resume={run.folder.name}")

@@ -132,5 +132,6 @@ def quieten_lightning() -> None:
         ".*sync_dist=True.*",  # torchmetrics' values are the same on all ranks
         ".*does not have many workers.*",  # data in memory need none
         ".*your dataloader is not resumable.*",  # callbacks/resume.py does that
+        ".*`srun` command is available.*",  # wherever Slurm is installed, in a job of one task and outside of jobs
     ):
         warnings.filterwarnings("ignore", message)

@@ -191,9 +191,7 @@ class Run:
 
     def _say_how_to_go_on(self, stopped: Stopped) -> None:
         """Slurm warns with SIGUSR1 before the time is up."""
-        if stopped.signum == signal.SIGUSR1 and slurm.job() is not None:
-            slurm.requeue()
-        else:
+        if not (stopped.signum == signal.SIGUSR1 and slurm.job() is not None and slurm.requeue()):
             elsewhere = "" if self.folder.parent == Path("outputs").absolute() else f" output_root={self.folder.parent}"
             remedy = f"python train.py resume={self.folder.name}{elsewhere}"
             print(f"{stopped}; go on with: {remedy}", file=sys.stderr)

@@ -30,12 +30,13 @@ def run_before(root: Path, overrides: Sequence[str]) -> Path | None:
     return None
 
 
-def requeue() -> None:
-    """Has Slurm start this job again, from its first line."""
+def requeue() -> bool:
+    """Has Slurm start this job again, from its first line; whether it will."""
     command = ["scontrol", "requeue", str(job())]
     try:
         done = subprocess.run(command, capture_output=True, text=True)
-        failed = done.stderr.strip() if done.returncode else ""
+        failed = (done.stderr.strip() or f"code {done.returncode}") if done.returncode else ""
     except OSError as error:
         failed = str(error)
     print(f"{' '.join(command)} failed: {failed}" if failed else f"job {job()} is queued again", file=sys.stderr)
+    return not failed

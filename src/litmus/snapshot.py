@@ -101,7 +101,7 @@ def changed(folder: Path) -> tuple[DictConfig, list[str]]:
         elif line not in overrides and line.split("=")[0] not in NOT_OF_A_RUN:
             raise ValueError(f"{line} can't change in a run that goes on: only {' '.join(MAY_CHANGE)} can")
     apply_overrides(config, changes)
-    return config, [*overrides, *changes]
+    return config, overrides if command_line() == overrides else [*overrides, *changes]
 
 
 def apply_overrides(config: DictConfig, overrides: Sequence[str]) -> None:
