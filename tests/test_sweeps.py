@@ -19,7 +19,7 @@ defaults: [default]
 space:
   optimizer.lr: tag(log, interval(0.001, 0.1))
 fixed: [model=mlp, data=digits, trainer=cpu, threads=1, epochs=2]
-objectives: {val/loss: min}
+objectives: [{metric: val/loss, mode: min}]
 first:
   - {optimizer.lr: 0.001, model.hidden: [0]} # can't be built
   - {optimizer.lr: 0.002, data.std: [0.0], callbacks.finite: null} # nothing but NaN
@@ -88,7 +88,7 @@ def test_a_search_goes_on_after_it_was_killed_with_nothing_lost_and_nothing_twic
     of_trials = [run for run in runs(root) if run["sweep"] == folder.name]
     assert len(of_trials) == 5 and before <= {run["id"] for run in runs(root)}  # what was stopped went on as itself
     assert sorted(run["status"] for run in of_trials).count("failed") == 1
-    assert not any(name.startswith("test/") for run in of_trials for name in run["metrics"])
+    assert not any(name.startswith("test/") for run in of_trials for name in run.get("metrics", {}))
     (confirmed,) = [run for run in runs(root) if run["sweep"] != folder.name]
     assert confirmed["seed"] == 1
     assert confirmed["metrics"]["test/accuracy"] == summary["tested"]["test/accuracy"]["mean"]

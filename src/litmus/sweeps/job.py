@@ -84,13 +84,16 @@ class Job:
         """Takes it for this sweep; false while another one has it, or while a process that a dead one left behind
         still writes into its run."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        held: list[int] = []
         try:
-            CLAIMED[self.folder] = lock(self.folder)
+            held.append(lock(self.folder))
             if self.run is not None:
                 unlock(lock(self.run))
         except ValueError:
-            self.release()
+            for descriptor in held:
+                unlock(descriptor)
             return False
+        (CLAIMED[self.folder],) = held
         return True
 
     def release(self) -> None:

@@ -38,12 +38,12 @@ class Plan:
         settings = OmegaConf.to_container(sweep, resolve=True, throw_on_missing=True)
         assert isinstance(settings, dict)
         self.name, self.settings = name, settings
-        self.objectives: dict[str, str] = settings["objectives"]
+        self.objectives: dict[str, str] = {each["metric"]: each["mode"] for each in settings["objectives"]}
         self.confirm: int = settings["confirm"]
         for key in ("sampler", "pruner"):
             check(sweep[key], f"sweep.{key}")
         if not self.objectives or set(self.objectives.values()) - {"min", "max"}:
-            raise ValueError(f"sweep.objectives={self.objectives} is not a mapping of metrics to min or max")
+            raise ValueError(f"sweep.objectives={settings['objectives']} lacks a metric, or a mode, min or max")
         for key, least in (("trials", 1), ("confirm", 0)):
             if settings[key] < least:
                 raise ValueError(f"sweep.{key}={settings[key]} is not at least {least}")
@@ -52,11 +52,10 @@ class Plan:
             raise ValueError("test= is not for a search, which never tests: sweep.confirm=3 tests 3 runs of the best")
         declared: dict[str, Any] = dict(settings["space"])
         for key, override in given.items():
-            text = override.get_value_element_as_str()
             if override.is_sweep_override():
-                declared[key] = text
+                declared[key] = str(override.input_line).partition("=")[2]
             elif key in declared:
-                declared[key] = f"choice({text})"
+                declared[key] = f"choice({override.get_value_element_as_str()})"
         self.space = Space(declared)
         for point in settings["first"]:
             self.space.check(point)
@@ -96,8 +95,6 @@ class Plan:
         )
         if search.is_new():
             search.try_first(first)
-        else:
-            sampler.reseed_rng()  # or the same seed draws the same points again
         return search
 
     def confirmations(self, search: Search) -> list[list[str]]:

@@ -25,7 +25,7 @@ from litmus.sweeps.job import Job, Outcome
 from litmus.sweeps.space import Space, overrides_of, shown
 from litmus.sweeps.table import value_of
 
-ALSO, RETRIED, RUN, REASON = "also", "retried", "run", "reason"  # what a study notes of a trial
+ALSO, RETRY_OF, RUN, REASON = "also", "retry_of", "run", "reason"  # what a study notes of a trial
 ENDED = ("done", "pruned", "failed")
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
 
@@ -67,6 +67,7 @@ class Search:
         )
         self.running: dict[Job, optuna.Trial] = {}
         self.sizes: dict[Job, int] = {}  # of their metrics.csv, when last looked at
+        self.known = 0  # trials that are there when this search alone asks
 
     def is_new(self) -> bool:
         """Whether nothing was tried yet."""
@@ -79,14 +80,15 @@ class Search:
             inside = {key: value for key, value in point.items() if key in keys}
             also = {key: value for key, value in point.items() if key not in keys}
             self.study.enqueue_trial(inside, user_attrs={ALSO: also})
+        self.known = len(points)
 
     def retry_failed(self) -> None:
         """The same points once more."""
         with self._alone():
             for trial in self.study.get_trials(deepcopy=False, states=[TrialState.FAIL]):
-                if RETRIED not in trial.user_attrs:
-                    self.study.enqueue_trial(trial.params, user_attrs={ALSO: trial.user_attrs.get(ALSO, {})})
-                    self.storage.set_trial_user_attr(trial._trial_id, RETRIED, True)
+                if trial.number not in self._retried():
+                    attributes = {ALSO: trial.user_attrs.get(ALSO, {}), RETRY_OF: trial.number}
+                    self.study.enqueue_trial(trial.params, user_attrs=attributes)
 
     def next(self) -> Job | None:
         with self._alone():
@@ -97,28 +99,17 @@ class Search:
                         return job
                     self.tell(job, job.outcome())  # a search that was killed did not live to
                     job.release()
-            return self._job(self.storage.get_trial(self.study.ask()._trial_id)) if len(counted) < self.trials else None
+            return self._job(self._ask()) if len(counted) < self.trials else None
 
     def more(self) -> bool:
         counted = self._counted()
         return len(counted) < self.trials or any(trial.state == TrialState.RUNNING for trial in counted)
 
     def is_promising(self, job: Job) -> bool:
-        file = job.run / "metrics.csv" if job.run is not None else None
-        if len(self.objectives) > 1 or file is None or not file.exists():  # Optuna prunes for one objective only
-            return True
-        size, (metric,) = file.stat().st_size, self.objectives
-        if self.sizes.get(job) == size:
-            return True
-        self.sizes[job] = size
-        trial = self.running[job]
-        values = [float(row["value"]) for row in read_metrics(file) if row["metric"] == metric]
-        known = len(self.storage.get_trial(trial._trial_id).intermediate_values)
-        for step, value in enumerate(values[known:], known + 1):
-            trial.report(value, step)
-        return len(values) <= known or not trial.should_prune()
+        return not (self._report(job) and self.running[job].should_prune())
 
     def tell(self, job: Job, outcome: Outcome) -> None:
+        self._report(job)
         trial = self.running.pop(job)
         if job.run is not None:
             trial.set_user_attr(RUN, job.run.name)
@@ -148,6 +139,29 @@ class Search:
         """What it tried."""
         return {**trial.params, **trial.user_attrs.get(ALSO, {})}
 
+    def _ask(self) -> FrozenTrial:
+        if len(self.study.get_trials(deepcopy=False)) != self.known:  # another search asked: not for the same points
+            self.study.sampler.reseed_rng()
+        trial = self.study.ask()
+        self.known = len(self.study.get_trials(deepcopy=False))
+        return self.storage.get_trial(trial._trial_id)
+
+    def _report(self, job: Job) -> bool:
+        """Tells the study what a run's validations gave, by their number; whether there was anything new."""
+        file = job.run / "metrics.csv" if job.run is not None else None
+        if len(self.objectives) > 1 or file is None or not file.exists():  # Optuna prunes for one objective only
+            return False
+        size, (metric,) = file.stat().st_size, self.objectives
+        if self.sizes.get(job) == size:
+            return False
+        self.sizes[job] = size
+        trial = self.running[job]
+        values = [float(row["value"]) for row in read_metrics(file) if row["metric"] == metric]
+        known = len(self.storage.get_trial(trial._trial_id).intermediate_values)
+        for step, value in enumerate(values[known:], known + 1):
+            trial.report(value, step)
+        return len(values) > known
+
     def _job(self, frozen: FrozenTrial) -> Job | None:
         """The trial's, claimed; None if another search has it. What a dead one had not drawn yet is drawn."""
         folder = self.folder / f"trial-{frozen.number:04d}"
@@ -161,8 +175,11 @@ class Search:
         return job
 
     def _counted(self) -> list[FrozenTrial]:
-        found = self.study.get_trials(deepcopy=False, states=COUNTED)
-        return [trial for trial in found if RETRIED not in trial.user_attrs]
+        found, retried = self.study.get_trials(deepcopy=False, states=COUNTED), self._retried()
+        return [trial for trial in found if trial.number not in retried]
+
+    def _retried(self) -> set[int]:
+        return {trial.user_attrs.get(RETRY_OF, -1) for trial in self.study.get_trials(deepcopy=False)}
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -1,0 +1,210 @@
+"""A search by itself, with runs that somebody else wrote: what it proposes, counts, prunes and adopts."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import DictConfig, OmegaConf, open_dict
+
+from litmus.sweeps.job import Job, note_run
+from litmus.sweeps.plan import Plan
+from litmus.sweeps.search import Search
+from litmus.sweeps.space import Space, overrides_of
+
+CONF = Path(__file__).parents[1] / "conf"
+SWEEPS = sorted(path.stem for path in (CONF / "sweep").glob("*.yaml") if path.stem != "default")
+Compose = Callable[..., DictConfig]
+
+
+def open_search(composed: Compose, root: Path, *overrides: str, **settings: Any) -> Search:
+    """Of a learning rate only, by the median, unless said otherwise."""
+    config = composed("sweep=default", "sweep.objectives=[{metric:val/loss,mode:min}]", *overrides).sweep
+    declared = {"space": {"optimizer.lr": "interval(0.0, 1.0)"}, **settings}
+    with open_dict(config):
+        return Plan(OmegaConf.merge(config, declared), "mine", []).open(root)
+
+
+def write_run(job: Job, monkeypatch: pytest.MonkeyPatch, status: str, losses: list[float], **record: Any) -> None:
+    """What a run leaves that validated so often."""
+    run = job.root / f"run-{job.folder.name}"
+    run.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setenv("LITMUS_JOB", str(job.folder))
+    monkeypatch.setenv("WANDB_RUN_GROUP", job.group)
+    note_run(run)
+    best = {"objective": {"metric": "val/loss", "mode": "min", "value": min(losses)}} if losses else {}
+    (run / "run.json").write_text(
+        json.dumps({"status": status, "heartbeat": "2026-01-01T00:00:00+00:00", **best, **record})
+    )
+    rows = [f"{step},{step},val/loss,{loss}" for step, loss in enumerate(losses)]
+    (run / "metrics.csv").write_text("\n".join(["step,epoch,metric,value", *rows]) + "\n")
+
+
+def finish(search: Search, monkeypatch: pytest.MonkeyPatch, status: str, losses: list[float], **record: Any) -> None:
+    job = search.next()
+    assert job is not None
+    write_run(job, monkeypatch, status, losses, **record)
+    search.tell(job, job.outcome())
+    job.release()
+
+
+def states(search: Search) -> list[str]:
+    return [trial.state.name for trial in search.study.get_trials(deepcopy=False)]
+
+
+@pytest.mark.parametrize("name", SWEEPS)
+@pytest.mark.parametrize("more", [[], ["sweep/sampler=cmaes", "sweep/pruner=asha"], ["sweep/sampler=random"]])
+def test_every_provided_space_can_be_trained(composed: Compose, name: str, more: list[str]) -> None:
+    plan = Plan(composed(f"sweep={name}", *more).sweep, name, [])
+    examples = list(plan.examples())
+    assert len(examples) >= 3
+    for overrides in examples:
+        config = composed(*overrides)
+        (metric, mode) = next(iter(plan.objectives.items()))
+        assert (config.objective.metric, config.objective.mode, config.test) == (metric, mode, False)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("choice(cnn, mlp)", optuna.distributions.CategoricalDistribution(["cnn", "mlp"])),
+        ("a,null,true,[1,2],3", optuna.distributions.CategoricalDistribution(["a", "null", True, "[1,2]", 3])),
+        ("interval(0.1, 1)", optuna.distributions.FloatDistribution(0.1, 1.0)),
+        ("tag(log, interval(0.001, 1))", optuna.distributions.FloatDistribution(0.001, 1.0, log=True)),
+        ("int(interval(1, 9))", optuna.distributions.IntDistribution(1, 9)),
+        ("range(1, 5)", optuna.distributions.IntDistribution(1, 4)),
+        ("range(0, 100, step=32)", optuna.distributions.IntDistribution(0, 96, step=32)),
+        ("range(0, 1, step=0.25)", optuna.distributions.FloatDistribution(0.0, 0.75, step=0.25)),
+    ],
+)
+def test_hydras_syntax_says_what_is_drawn(text: str, kind: optuna.distributions.BaseDistribution) -> None:
+    (parameter,) = Space({"key": text}).parameters
+    assert parameter.values == kind
+
+
+@pytest.mark.parametrize(
+    ("declared", "sentence"),
+    [
+        ({}, "sweep.space is empty"),
+        ({"a": "3"}, "a=3 is one value"),
+        ({"a": "interval(2, 1)"}, "sweep.space: a=interval"),
+        ({"a": "tag(log, interval(0, 1))"}, "sweep.space: a=tag"),
+        ({"a": "choice("}, "is no sweep"),
+        ({"a": {"values": "1,2", "when": {"b": 1}}}, "a depends on b, not drawn before"),
+    ],
+)
+def test_what_is_no_space_is_refused(declared: Mapping[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError) as error:
+        Space(declared)
+    assert sentence in str(error.value)
+
+
+def test_a_condition_holds_in_draws_and_grids() -> None:
+    space = Space({"model": "cnn,mlp", "model.hidden": {"values": "1,2,3", "when": {"model": "cnn"}}})
+    assert [overrides_of(point) for point in space.grid()] == [
+        ["model=cnn", "model.hidden=1"],
+        ["model=cnn", "model.hidden=2"],
+        ["model=cnn", "model.hidden=3"],
+        ["model=mlp"],
+    ]
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    points = [space.draw(study.ask()) for _ in range(30)]
+    assert {("model.hidden" in point, point["model"]) for point in points} == {(True, "cnn"), (False, "mlp")}
+
+
+def test_the_command_line_fixes_and_varies(composed: Compose) -> None:
+    sweep = composed("sweep=digits_quick").sweep
+    given = OverridesParser.create().parse_overrides(
+        ["model=cnn", "data.batch_size=8,16", "epochs=2", "sweep.trials=3"]
+    )
+    plan = Plan(sweep, "digits_quick", given)
+    overrides = [word for example in plan.examples() for word in example]
+    assert "model=cnn" in overrides and "model=mlp" not in overrides
+    assert "data.batch_size=8" in overrides and overrides.count("epochs=2") == len(list(plan.examples()))
+    assert not {"epochs=8", "sweep.trials=3"} & set(overrides)
+    assert plan.id != Plan(sweep, "digits_quick", []).id  # another search, with a folder of its own
+
+
+def test_failures_and_nan_count_and_do_not_stop_a_search(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = open_search(composed, tmp_path, "sweep.trials=4")
+    finish(search, monkeypatch, "done", [0.5, 0.3, 0.4])
+    finish(search, monkeypatch, "failed", [], error={"type": "ValueError", "message": "no\nmore"})
+    finish(search, monkeypatch, "done", [])  # nothing but NaN
+    finish(search, monkeypatch, "done", [0.2])
+    assert states(search) == ["COMPLETE", "FAIL", "FAIL", "COMPLETE"] and not search.more() and search.next() is None
+    assert [trial.user_attrs.get("reason") for trial in search.ended()] == [
+        None, "ValueError: no", "val/loss was never a finite number", None,
+    ]  # fmt: skip
+    assert [trial.number for trial in search.best()] == [3] and search.best()[0].value == 0.2
+
+    again = open_search(composed, tmp_path, "sweep.trials=4")
+    again.retry_failed()
+    assert again.more() and len(again.ended()) == 2
+    finish(again, monkeypatch, "done", [0.1])
+    finish(again, monkeypatch, "done", [0.6])
+    assert not again.more() and again.best()[0].number == 4
+    assert again.study.trials[4].params == search.study.trials[1].params
+
+
+def test_a_trial_that_is_behind_is_pruned(composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    search = open_search(composed, tmp_path, "sweep.pruner.n_startup_trials=2")
+    finish(search, monkeypatch, "done", [0.5, 0.3, 0.2])
+    finish(search, monkeypatch, "done", [0.5, 0.3, 0.1])
+    job = search.next()
+    assert job is not None and search.is_promising(job)
+    write_run(job, monkeypatch, "running", [0.9])
+    assert search.is_promising(job)  # warm-up
+    write_run(job, monkeypatch, "running", [0.9, 0.29])
+    assert search.is_promising(job)
+    write_run(job, monkeypatch, "running", [0.9, 0.29, 0.28])
+    assert not search.is_promising(job)
+    write_run(job, monkeypatch, "pruned", [0.9, 0.29, 0.28])
+    search.tell(job, job.outcome())
+    assert states(search) == ["COMPLETE", "COMPLETE", "PRUNED"]
+
+
+def test_two_searches_share_a_study_and_adopt_what_a_dead_one_left(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = (open_search(composed, tmp_path, "sweep.trials=3") for _ in range(2))
+    first, second = one.next(), two.next()
+    assert first is not None and second is not None and first.folder != second.folder
+    third = two.next()
+    assert third is not None and two.next() is None and one.next() is None and one.more()
+    first.release()  # as if its search had been killed before its run began
+    assert two.next() == first and len({job.overrides for job in (first, second, third)}) == 3
+    second.release()  # as if it had been killed after its run ended
+    write_run(second, monkeypatch, "done", [0.3])
+    three = open_search(composed, tmp_path, "sweep.trials=3")
+    assert three.next() is None and states(three) == ["RUNNING", "COMPLETE", "RUNNING"]
+
+
+def test_several_objectives_have_several_best_trials(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = open_search(
+        composed, tmp_path, "sweep.objectives=[{metric:val/loss,mode:min},{metric:parameters,mode:min}]"
+    )
+    finish(search, monkeypatch, "done", [0.3], parameters=100)
+    finish(search, monkeypatch, "done", [0.2], parameters=200)
+    finish(search, monkeypatch, "done", [0.4], parameters=300)
+    assert sorted(trial.number for trial in search.best()) == [0, 1]
+
+
+def test_the_study_may_stand_in_sqlite(composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = (f"sweep.storage='sqlite:///{tmp_path}/study.db'", "sweep.trials=2")
+    finish(open_search(composed, tmp_path, *words), monkeypatch, "done", [0.3])
+    assert states(open_search(composed, tmp_path, *words)) == ["COMPLETE"]
+
+
+def test_what_is_tried_first_stands_in_the_space_or_beside_it(composed: Compose, tmp_path: Path) -> None:
+    point = {"optimizer.lr": 0.25, "clip": 1.0}
+    job = open_search(composed, tmp_path, first=[point]).next()
+    assert job is not None and job.overrides[-2:] == ("optimizer.lr=0.25", "clip=1.0")
+    with pytest.raises(ValueError, match=r"sweep.first: optimizer.lr=2.0 is not in"):
+        open_search(composed, tmp_path, first=[{"optimizer.lr": 2.0}])
