@@ -116,7 +116,7 @@ def test_a_sweep_of_runs_on_two_devices_trains_each_once(tmp_path: Path) -> None
         (["sweep=digits_quick", "sweep.trials=0"], "sweep.trials=0 is not at least 1"),
         (["sweep=digits_quick", "hydra/launcher=basic"], "which needs hydra/launcher=processes"),
         (["sweep=digits_quick", "sweep/sampler=grid"], "model.dropout is an interval, which has no grid"),
-        (["seed=0,1", "resume=last"], "resume= and -m can't be had together"),
+        (["seed=0,1", "resume=last"], "resume= is not for -m"),
         (["seed=0,1", "hydra.launcher.jobs=0"], "hydra.launcher.jobs=0 is not at least 1"),
     ],
 )

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.types import Override
 from hydra.types import HydraContext
-from omegaconf import DictConfig, open_dict, read_write
+from omegaconf import DictConfig
 
-from litmus.snapshot import resolve
+from litmus.sweeps.compose import Composer
 from litmus.sweeps.grid import Listed, jobs_of
 from litmus.sweeps.job import Job, digest, identity
 from litmus.sweeps.queue import Executor, work_off
@@ -33,7 +32,7 @@ def start_grid(launcher: Launcher, points: Sequence[Sequence[str]]) -> list[Job]
     Raises:
         ValueError: If a point can't be composed, before any is run; if one failed, after all were.
     """
-    configs = [compose(launcher, point) for point in points]
+    configs = list(map(Composer(launcher.context.config_loader, launcher.config), points))
     root = Path(launcher.config.output_root).absolute()
     identities = [identity(config) for config in configs]
     group = f"grid-{digest(' '.join(sorted(identities)))[:6]}"
@@ -60,7 +59,7 @@ def start_search(launcher: Launcher, overrides: Sequence[Override]) -> None:
     if not hasattr(launcher, "executor"):
         raise ValueError("sweep=NAME is a search, which needs hydra/launcher=processes, submitit_slurm or ray")
     plan = Plan(launcher.config.sweep, launcher.config.hydra.runtime.choices["sweep"], overrides)
-    configs = [compose(launcher, point) for point in plan.examples()]
+    configs = list(map(Composer(launcher.context.config_loader, launcher.config), plan.examples()))
     root = Path(launcher.config.output_root).absolute()
     search = plan.open(root)
     if launcher.retry_failed:
@@ -74,18 +73,3 @@ def start_search(launcher: Launcher, overrides: Sequence[Override]) -> None:
         log_summary(search.folder, configs[0].logger.wandb)
     if not search.best():
         raise ValueError(f"no trial of {search.folder.name} was completed: {search.folder}/trials.csv has the reasons")
-
-
-def compose(launcher: Launcher, point: Sequence[str]) -> DictConfig:
-    """The configuration of a job, as its process will have it.
-
-    Raises:
-        ValueError: If the process would refuse it.
-    """
-    config = launcher.context.config_loader.load_sweep_config(launcher.config, list(point))
-    if config.resume is not None:
-        raise ValueError("resume= and -m can't be had together: the same command again goes on with what was stopped")
-    HydraConfig.instance().set_config(config)  # what ${hydra:...} reads
-    with read_write(config), open_dict(config):
-        del config["hydra"]
-    return resolve(config)
