@@ -5,6 +5,8 @@ import signal
 from types import FrameType
 from typing import Any
 
+from litmus import launch
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)  # the last is Slurm's, before the time is up
 
 
@@ -46,7 +48,7 @@ class Stop:
             signal.signal(signum, handler)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        is_first = int(os.environ.get("LOCAL_RANK", 0)) == 0
+        is_first = launch.is_first()
         if self.asked is not None or (is_first and not self.after_step):  # the first rank waits for the others to start
             self.asked = self.raised = signum
             raise Stopped(signum)
