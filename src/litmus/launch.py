@@ -91,7 +91,7 @@ class Peers:
         return True
 
     def _connect(self) -> None:
-        from torch.distributed import TCPStore
+        from torch._C._distributed_c10d import TCPStore
 
         serves = self.rank == 0 and not self.is_served
         try:
@@ -202,7 +202,7 @@ def _number(name: str, otherwise: int = 0) -> int:
 
 def _slurm_host() -> str:
     """As Lightning finds it."""
-    from lightning_fabric.plugins.environments import SLURMEnvironment
+    from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 
     nodes = os.environ.get("SLURM_NODELIST", "127.0.0.1")
     return os.environ.get("MASTER_ADDR") or SLURMEnvironment.resolve_root_node_address(nodes)
