@@ -1,5 +1,6 @@
 """What the tests share: composed configurations, runs in a folder of their own, one thread for golden numbers."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from pytorch_lightning import Trainer
 from slurm_node import SlurmNode, why_not
 
 from litmus.config import register
+from litmus.launch import SET_BY_LIGHTNING
 from litmus.run import RUN_DIR
 
 ROOT = Path(__file__).parents[1]
@@ -42,7 +44,9 @@ def in_epoch(data: Any, epoch: int) -> Any:
 @pytest.fixture(autouse=True)
 def quiet_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test depends on keys, data or runs that happen to be on the machine."""
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "LITMUS_DATA", RUN_DIR, "LOCAL_RANK"):
+    keys = ("WANDB_API_KEY", "WANDB_MODE", "LITMUS_DATA", RUN_DIR)
+    ranks = [name for name in os.environ if name.startswith(("SLURM_", "TORCHELASTIC_"))]
+    for name in (*keys, *ranks, *SET_BY_LIGHTNING, "RANK", "GROUP_RANK", "LOCAL_WORLD_SIZE", "GROUP_WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
 
 

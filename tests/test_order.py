@@ -35,12 +35,22 @@ def test_two_ranks_see_the_halves_of_the_batch_that_one_rank_sees() -> None:
 
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 def test_evaluation_sees_every_example_exactly_once(ranks: int) -> None:
-    seen = torch.cat([batch for rank in range(ranks) for batch in PlainBatches(103, 8, rank, ranks)])
-    assert torch.equal(seen.sort().values, torch.arange(103))
+    shares = [PlainBatches(103, 8, rank, ranks) for rank in range(ranks)]
+    seen = [batch for share in shares for number, batch in enumerate(share) if share.counts(number)]
+    assert torch.equal(torch.cat(seen).sort().values, torch.arange(103))
+    assert len({len(list(share)) for share in shares}) == 1  # or those with more would wait for the others for ever
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+def test_evaluation_has_the_same_batches_on_any_number_of_ranks(ranks: int) -> None:
+    alone = {tuple(batch.tolist()) for batch in PlainBatches(103, 8, 0, 1)}
+    assert alone == {tuple(batch.tolist()) for rank in range(ranks) for batch in PlainBatches(103, 8, rank, ranks)}
 
 
 def test_a_batch_that_is_too_large_or_uneven_is_refused() -> None:
     with pytest.raises(ValueError, match="batch_size=104 is larger than the training set, which has 103"):
         ShuffledBatches(103, 104, 0, 0, 1)
-    with pytest.raises(ValueError, match="batch_size=10 can't be shared equally by 3 devices"):
+    with pytest.raises(ValueError, match=r"batch_size=10 can't be shared equally by 3 devices, .* give 9 or 12"):
         ShuffledBatches(103, 10, 0, 0, 3)
+    with pytest.raises(ValueError, match=r"batch_size=2 can't be shared equally by 3 devices, .* give 3$"):
+        ShuffledBatches(103, 2, 0, 0, 3)

@@ -87,21 +87,6 @@ def test_without_a_validation_the_last_checkpoint_is_tested(composed: Compose) -
     assert record(last_run(config))["metrics"]["test/accuracy"] > 0
 
 
-def test_two_processes_test_every_example_once_and_leave_one_run(tmp_path: Path) -> None:
-    options = ["trainer=cpu", "trainer.max_epochs=1", "logger=csv", "threads=1"]
-    metrics = []
-    for devices in (1, 2):
-        root = tmp_path / str(devices)
-        command = [sys.executable, "train.py", *options, f"trainer.devices={devices}", f"output_root={root}"]
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=300)
-        (folder,) = root.iterdir()
-        assert record(folder)["status"] == "done" and record(folder)["world_size"] == devices
-        confusion = (folder / "figures" / "confusion_matrix.svg").read_text()
-        assert confusion.count("<!-- 3") >= 1  # counts of 30 to 37 examples a class, as svg comments
-        metrics.append(record(folder)["metrics"])
-    assert metrics[0]["test/accuracy"] == pytest.approx(metrics[1]["test/accuracy"], abs=0.1)
-
-
 @pytest.mark.parametrize("options", [("model=lstm", "data=trec"), ("model=lstm_lm", "data=ptb")], ids=" ".join)
 def test_two_processes_score_texts_as_one_does(tmp_path: Path, options: tuple[str, ...]) -> None:
     """With weights that stay as they are, so that nothing but the scoring can differ."""
@@ -115,7 +100,7 @@ def test_two_processes_score_texts_as_one_does(tmp_path: Path, options: tuple[st
         subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=300)
         (folder,) = root.iterdir()
         metrics.append({name: v for name, v in record(folder)["metrics"].items() if not name.startswith("train/")})
-    assert metrics[0] == pytest.approx(metrics[1], rel=1e-5)
+    assert metrics[0] == metrics[1]
 
 
 def test_ema_weights_are_what_is_tested(composed: Compose) -> None:

@@ -1,12 +1,14 @@
 """From configuration to objects: data, module and trainer of a run."""
 
 import logging
+import os
 import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from litmus import launch
 from litmus.run import Run
 from litmus.trust import check
 
@@ -29,12 +31,14 @@ def build(run: Run) -> tuple[Any, Any, Any]:
     seed_everything(config.seed, verbose=False)
     if config.threads is not None:
         torch.set_num_threads(config.threads)
+        os.environ["OMP_NUM_THREADS"] = str(config.threads)  # or Lightning shares the cores out over its processes
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high")
     data, module = build_data(config), build_module(config)
     callbacks, loggers = _instantiate_all(config, "callbacks"), _instantiate_all(config, "logger")
     always, ours = MetricsFile(run.folder / "metrics.csv"), [Record(run), Resume(), Watch(run)]
     trainer = _instantiate(config, "trainer", callbacks=[*ours, *callbacks], logger=[always, *loggers])
+    launch.check_world(trainer.world_size)
     trainer._signal_connector.register_signal_handlers = leave_signals_to_us
     run.save_config()
     return data, module, trainer
@@ -124,6 +128,7 @@ def leave_signals_to_us() -> None:
 
 def quieten_lightning() -> None:
     """Leaves out its chatter about devices, and warnings that no user can do anything about."""
+    logging.getLogger("lightning_fabric.utilities.distributed").setLevel(logging.WARNING)
     for chatty in ("utilities.rank_zero", "trainer.connectors.signal_connector"):
         logging.getLogger(f"pytorch_lightning.{chatty}").setLevel(logging.WARNING)
     for message in (

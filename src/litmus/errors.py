@@ -21,6 +21,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from litmus import launch
 from litmus.config import did_you_mean, groups
 from litmus.redact import redact
 
@@ -32,7 +33,9 @@ MEMORY = re.compile(r"allocate memory|not enough memory|out of memory|storage si
 
 
 def say(error: Exception, everything: bool = False) -> None:
-    """One sentence on stderr, or the root cause and then the traceback."""
+    """One sentence on stderr, or the root cause and then the traceback; nothing where rank 0 says it."""
+    if launch.is_silent(error):
+        return
     sentence = None if everything else explain(error)
     if sentence is None:
         cause = _innermost(error)

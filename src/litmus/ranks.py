@@ -22,3 +22,12 @@ def any_of(mine: bool, device: torch.device) -> bool:
     flag = torch.tensor(int(mine), device=device)
     dist.all_reduce(flag, dist.ReduceOp.MAX)
     return bool(flag)
+
+
+def mean_of(count: torch.Tensor) -> torch.Tensor:
+    """The mean over ranks of a number: a sum over it, averaged over ranks, is the mean of what they all have."""
+    if not (dist.is_available() and dist.is_initialized()):
+        return count
+    everywhere = count.clone()
+    dist.all_reduce(everywhere)
+    return everywhere / dist.get_world_size()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import re
 import secrets
 import signal
@@ -17,7 +18,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from litmus import provenance, slurm
+from litmus import launch, provenance, slurm
 from litmus.folder import best_or_newest, find_run, rank_errors, rank_files, read_record, write_whole
 from litmus.limits import LARGEST_SEED
 from litmus.lock import lock, unlock
@@ -27,13 +28,15 @@ from litmus.snapshot import changed, command_line, place_config, resolve, saved
 from litmus.sweeps.job import note_run
 
 HEARTBEAT = 15.0  # seconds between two signs of life in run.json
+SAME = 3.0  # seconds for the first rank to say what the others would say, too
 RUN_DIR = "LITMUS_RUN_DIR"  # tells the other ranks of a run which folder is theirs
 
 
 class Run:
     """The context that one training run lives in: its folder, its record kept alive and closed in every case.
 
-    Only rank 0 writes. The ranks that Lightning starts learn the folder from the environment.
+    Only rank 0 writes. The processes that Lightning starts learn the folder from the environment, and those that
+    something else started from rank 0.
     """
 
     def __init__(
@@ -42,6 +45,8 @@ class Run:
         self.folder, self.record, self.plain, self.overrides = folder, record, plain, overrides
         self.config = place_config(plain, folder)
         self.folder_lock = folder_lock  # of the process that writes, and of no other
+        self.rank = launch.rank(OmegaConf.select(plain, "trainer"))
+        self.peers: launch.Peers | None = None
         self.lock = threading.Lock()
         self.ended = threading.Event()
 
@@ -51,10 +56,38 @@ class Run:
 
         Raises:
             ValueError: If the configuration is incomplete or there is nothing to resume; no folder is made then.
+            SystemExit: On the other ranks, if that happened to the first.
         """
-        if int(os.environ.get("LOCAL_RANK", 0)) > 0 and RUN_DIR in os.environ:
-            folder = Path(os.environ[RUN_DIR])
+        trainer = OmegaConf.select(config, "trainer")
+        if launch.rank(trainer) > 0 and RUN_DIR in os.environ:
+            launch.may_speak, folder = True, Path(os.environ[RUN_DIR])
             return cls(folder, {}, None, *saved(folder))
+        peers = launch.peers(trainer)
+        if peers is None:
+            return cls._open(config)
+        if peers.rank > 0:
+            return cls._join(json.loads(peers.hear()))
+        try:
+            run = cls._open(config)
+        except BaseException:
+            peers.tell("")
+            raise
+        peers.tell(json.dumps([str(run.folder), OmegaConf.to_yaml(run.plain), run.overrides]))
+        run.peers = peers
+        return run
+
+    @classmethod
+    def _join(cls, told: list[Any]) -> "Run":
+        """The run of the first process, with what it may have changed in it."""
+        folder, config, overrides = Path(told[0]), OmegaConf.create(told[1]), told[2]
+        if not folder.is_dir():
+            raise ValueError(f"{folder} is not there on {platform.node()}: give an output_root that all nodes share")
+        assert isinstance(config, DictConfig)
+        return cls(folder, {}, None, config, overrides)
+
+    @classmethod
+    def _open(cls, config: DictConfig) -> "Run":
+        """The first process's."""
         if config.resume is not None:
             return cls._reopen(find_run(config.resume, Path(config.output_root)))
         if before := slurm.run_before(Path(config.output_root), command_line()):
@@ -128,6 +161,7 @@ class Run:
     def __enter__(self) -> "Run":
         self.start = time.monotonic()
         self.seconds_before: float = self.record.get("seconds", 0.0)
+        self.environment = {name: os.environ.get(name) for name in launch.SET_BY_LIGHTNING}
         os.environ[RUN_DIR] = str(self.folder)
         stop.listen()
         try:
@@ -148,11 +182,16 @@ class Run:
         self._close_record(status=status, ended=now(), seconds=self._seconds(), error=_describe(error))
         close_wandb(failed=error is not None and not pruned)
         del os.environ[RUN_DIR]
+        for name in launch.SET_BY_LIGHTNING:  # the next run in this process would take itself for one of many
+            os.environ.pop(name, None)
+        os.environ.update({name: value for name, value in self.environment.items() if value is not None})
         if self.folder_lock is not None:
             unlock(self.folder_lock)
             print(self.folder, flush=True)
             if stopped is not None and not pruned:
                 self._say_how_to_go_on(stopped)
+        elif isinstance(error, Exception) and self._is_said(error):
+            error.said = True  # type: ignore[attr-defined]
         stop.leave()
         if stopped is not None and stopped is not error:
             raise stopped
@@ -161,6 +200,17 @@ class Run:
         """Closes a run that can't close itself."""
         error = {"type": "RankLost", "message": message, "traceback": ""}
         self._close_record(status="failed", ended=now(), seconds=self._seconds(), error=error)
+
+    def _is_said(self, error: Exception) -> bool:
+        """Whether the first rank fails with the same, and says it for all."""
+        end = time.monotonic() + SAME
+        while time.monotonic() < end:
+            with suppress(OSError, ValueError):
+                record = json.loads((self.folder / "run.json").read_text())
+                if record["status"] != "running":
+                    return bool(record.get("error")) and record["error"]["message"] == redact(str(error))
+            time.sleep(0.1)
+        return False
 
     def _forget_ranks(self) -> None:
         if self.folder_lock is not None:
@@ -181,8 +231,7 @@ class Run:
         try:
             if facts["status"] == "failed":
                 if self.folder_lock is None:
-                    rank = os.environ["LOCAL_RANK"]
-                    write_whole(self.folder / f"rank-{rank}.json", redact(json.dumps(facts["error"])) + "\n")
+                    write_whole(self.folder / f"rank-{self.rank}.json", redact(json.dumps(facts["error"])) + "\n")
                 facts["error"] = next(iter(rank_errors(self.folder)), facts["error"])
             self.update(**facts)
             self._forget_ranks()

@@ -5,6 +5,8 @@ import signal
 from types import FrameType
 from typing import Any
 
+from litmus import launch
+
 PRUNE = signal.SIGUSR2  # from a search that does not think much of this run
 SIGNALS = (  # SIGUSR1 is Slurm's, before the time is up
     signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, PRUNE,
@@ -49,7 +51,7 @@ class Stop:
             signal.signal(signum, handler)
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        is_first = int(os.environ.get("LOCAL_RANK", 0)) == 0
+        is_first = launch.is_first()
         if self.asked is not None or (is_first and not self.after_step):  # the first rank waits for the others to start
             self.asked = self.raised = signum
             raise Stopped(signum)

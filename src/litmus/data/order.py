@@ -1,6 +1,6 @@
 """The order of a data set: a pure function of (seed, epoch, step), shared out over ranks, and nothing else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,6 +11,20 @@ from torch.utils.data import Sampler
 def seed_of(*key: int) -> int:
     """One well-mixed seed for a tuple of numbers, such as (seed, epoch, step, rank)."""
     return int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> 1)
+
+
+def check_shares(batch_size: int, ranks: int) -> None:
+    """Refuses a batch of which some rank would have more than another: its examples would count less.
+
+    Raises:
+        ValueError: With the nearest that can be shared.
+    """
+    if batch_size % ranks:
+        less, more = batch_size // ranks * ranks, -(-batch_size // ranks) * ranks
+        raise ValueError(
+            f"data.batch_size={batch_size} can't be shared equally by {ranks} devices, which it is over all of: give "
+            f"{f'{less} or {more}' if less else more}"
+        )
 
 
 class Batches(Sampler[Tensor]):
@@ -51,8 +65,7 @@ class ShuffledBatches(Batches):
     def __init__(self, size: int, batch_size: int, seed: int, rank: int, ranks: int) -> None:
         if batch_size > size:
             raise ValueError(f"data.batch_size={batch_size} is larger than the training set, which has {size} examples")
-        if batch_size % ranks:
-            raise ValueError(f"data.batch_size={batch_size} can't be shared equally by {ranks} devices")
+        check_shares(batch_size, ranks)
         self.size, self.batch_size, self.seed, self.rank, self.ranks = size, batch_size, seed, rank, ranks
 
     def __len__(self) -> int:
@@ -94,8 +107,30 @@ class BucketedBatches(ShuffledBatches):
         return lambda step: batches[chosen[step]][self.rank :: self.ranks]
 
 
-class PlainBatches(Sampler[Tensor]):
-    """Yields this rank's batches in the order of the set, each example exactly once over all ranks.
+class WholeBatches(Sampler[Tensor]):
+    """Batches of a set in their order, whole ones to the ranks in turn: each is computed alike on any number of them.
+
+    Every rank has as many, for ranks that wait for each other in each step would hang: one that has none left gets the
+    last one again, and `counts` says that it is not its own.
+    """
+
+    def __init__(self, batches: Sequence[Tensor], rank: int, ranks: int) -> None:
+        self.batches, self.rank, self.ranks = batches, rank, ranks
+
+    def counts(self, number: int) -> bool:
+        """Whether this rank's batch of this number is its own."""
+        return number * self.ranks + self.rank < len(self.batches)
+
+    def __len__(self) -> int:
+        return -(-len(self.batches) // self.ranks)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        last = len(self.batches) - 1
+        return (self.batches[min(number * self.ranks + self.rank, last)] for number in range(len(self)))
+
+
+class PlainBatches(WholeBatches):
+    """Each example of a set exactly once over all ranks, in the order of the set.
 
     Args:
         lengths: Of all examples, if they differ: then from the shortest to the longest.
@@ -103,10 +138,4 @@ class PlainBatches(Sampler[Tensor]):
 
     def __init__(self, size: int, batch_size: int, rank: int, ranks: int, lengths: Tensor | None = None) -> None:
         order = torch.arange(size) if lengths is None else lengths.argsort(stable=True)
-        self.batches = torch.split(order[rank::ranks], batch_size)
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return iter(self.batches)
+        super().__init__(torch.split(order, batch_size), rank, ranks)

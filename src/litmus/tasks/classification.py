@@ -62,9 +62,10 @@ class Classification(Task):
     def on_test_start(self) -> None:
         self.confusion.reset()
 
-    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        logits, labels = self.evaluate("test", batch)
-        self.confusion.update(logits, labels)
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        logits = super().test_step(batch, batch_idx)
+        if logits is not None:
+            self.confusion.update(logits, batch[1])
         return logits
 
 

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from litmus.ranks import mean_of
 from litmus.tasks.task import Batch, Optimizer, Schedule, Task
 
 NONE = -100  # torch's own word for a target that does not count
@@ -32,13 +33,15 @@ class LanguageModelling(Task):
         return cast(Tensor, self.net(tokens)[0])
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        loss = self._loss("train", batch)
+        total, count = self._total("train", batch)
+        loss = total / (mean_of(count) if self.carry else count)  # some rows of streams end before others
         self.add("loss", loss, 1)
         return loss
 
     def judge(self, stage: str, batch: Batch) -> tuple[Tensor, Tensor, Tensor, int]:
         tokens, targets = batch
-        return tokens, targets, self._loss(stage, batch), int((targets != NONE).sum())
+        total, count = self._total(stage, batch)
+        return tokens, targets, total / count.clamp(min=1), int(count)
 
     def derive(self, stage: str, loss: Tensor) -> dict[str, Tensor]:
         characters: float = self.trainer.datamodule.characters_per_token(stage)  # type: ignore[attr-defined]
@@ -64,11 +67,11 @@ class LanguageModelling(Task):
     def on_test_epoch_start(self) -> None:
         self.state["test"] = None
 
-    def _loss(self, stage: str, batch: Batch) -> Tensor:
-        """Mean over the tokens that count: a target `NONE` is none. There may be none at all on a rank."""
+    def _total(self, stage: str, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Sum over the tokens that count, and how many do: a target `NONE` is none, and a rank may have no other."""
         tokens, targets = batch
         logits, state = self.net(tokens, self.state[stage])
         if self.carry and state is not None:
             self.state[stage] = tuple(part.detach() for part in state)
         total = F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=NONE, reduction="sum")
-        return total / (targets != NONE).sum().clamp(min=1)
+        return total, (targets != NONE).sum()

@@ -71,5 +71,6 @@ class Regression(Task):
     def rows(self, output: Tensor, data: Any) -> list[list[str]]:
         return [[f"{number:.6g}" for number in output.tolist()]]
 
-    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return super().test_step(batch, batch_idx) + self.target_mean
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        deviations = super().test_step(batch, batch_idx)
+        return None if deviations is None else deviations + self.target_mean

@@ -41,6 +41,9 @@ class Task(LightningModule):
         self.scores = nn.ModuleDict(
             {stage: MetricCollection(dict(scores), prefix=f"{stage}/").clone() for stage in ("val", "test")}
         )
+        if not torch.backends.mps.is_available():  # it has no such numbers, whose sum knows no order
+            for metric in (*self.losses.values(), *self.scores.values()):
+                cast(Metric, metric).set_dtype(torch.float64)
         self.sums: dict[str, Tensor] = {}
         self.counts: Counter[str] = Counter()
         self.logged_step = 0
@@ -79,13 +82,14 @@ class Task(LightningModule):
         self._log_sums()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self.evaluate("val", batch)
+        self._step("val", batch, batch_idx)
 
     def on_validation_epoch_end(self) -> None:
         self._log_scores("val")
 
-    def test_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        return self.evaluate("test", batch)[0]
+    def test_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
+        """Predictions, for whoever draws them; None for a batch that counts on another rank."""
+        return self._step("test", batch, batch_idx)
 
     def on_test_epoch_end(self) -> None:
         self._log_scores("test")
@@ -129,13 +133,20 @@ class Task(LightningModule):
             reason = str(error).strip().splitlines()[-1].strip()
             raise ValueError(f"the weights of the checkpoint are not those of this run's network: {reason}") from error
 
-    def evaluate(self, stage: str, batch: Batch) -> tuple[Tensor, Tensor]:
-        """Judges a batch and adds it to the scores; gives predictions and targets."""
+    def evaluate(self, stage: str, batch: Batch) -> Tensor:
+        """Judges a batch and adds it to the scores; gives the predictions."""
         predictions, targets, loss, count = self.judge(stage, batch)
         losses, scores = self._metrics(stage)
         losses.update(loss, count)
         scores.update(predictions, targets)
-        return predictions, targets
+        return predictions
+
+    def _step(self, stage: str, batch: Batch, batch_idx: int) -> Tensor | None:
+        batches: Any = getattr(getattr(self.trainer, f"{stage}_dataloaders", None), "sampler", None)
+        if not hasattr(batches, "counts") or batches.counts(batch_idx):
+            return self.evaluate(stage, batch)
+        self.judge(stage, batch)  # for the others, which wait for this rank in every forward
+        return None
 
     def _parameter_groups(self) -> Iterable[Any]:
         if not hasattr(self.net, "parameter_groups"):

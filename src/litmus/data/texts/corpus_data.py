@@ -18,7 +18,7 @@ from litmus.data.texts.text_source import TextSource
 from litmus.data.texts.token_store import FORMAT, TokenStore, write_store
 from litmus.data.texts.tokenizer import Recipe
 from litmus.data.texts.vocabulary import Vocabulary, check_tokenizer, learn, read_tokenizer
-from litmus.data.texts.windows import PlainWindows, RandomWindows, Streams
+from litmus.data.texts.windows import PlainWindows, RandomWindows, Streams, WholeStreams
 from litmus.limits import Seed, Workers
 
 IGNORED = -100  # target of a place that does not count
@@ -164,7 +164,7 @@ class CorpusData(LightningDataModule):
         assert self.trainer is not None
         ranks = ranks_of(self.trainer)
         batches: Sampler[Tensor] = (
-            Streams(len(part), self.context, self.batch_size, *ranks)
+            WholeStreams(len(part), self.context, self.batch_size, *ranks)
             if self.streams
             else PlainWindows(len(part), self.context, self.eval_batch_size, *ranks)
         )

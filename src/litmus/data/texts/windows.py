@@ -1,12 +1,11 @@
 """Where the windows of a long run of tokens stand: samplers that yield [start, stop] of each row of a batch."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
-from torch.utils.data import Sampler
 
-from litmus.data.order import Batches, seed_of
+from litmus.data.order import Batches, WholeBatches, check_shares, seed_of
 
 
 class RandomWindows(Batches):
@@ -35,19 +34,13 @@ class RandomWindows(Batches):
         return batch
 
 
-class PlainWindows(Sampler[Tensor]):
+class PlainWindows(WholeBatches):
     """Window after window, each target exactly once over all ranks; the last window may be shorter."""
 
     def __init__(self, size: int, context: int, batch_size: int, rank: int, ranks: int) -> None:
-        starts = torch.arange(0, size - 1, context)[rank::ranks]
+        starts = torch.arange(0, size - 1, context)
         stops = (starts + context).clamp(max=size - 1)
-        self.batches = torch.split(torch.stack([starts, stops], 1), batch_size)
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return iter(self.batches)
+        super().__init__(torch.split(torch.stack([starts, stops], 1), batch_size), rank, ranks)
 
 
 class Streams(Batches):
@@ -72,6 +65,18 @@ class Streams(Batches):
         return batch
 
 
+class WholeStreams(Streams):
+    """All streams on every rank, for each batch to be computed alike on any number of devices; it counts on one."""
+
+    def __init__(self, size: int, context: int, batch_size: int, rank: int, ranks: int) -> None:
+        super().__init__(size, context, batch_size, 0, 1)
+        self.rank, self.ranks = rank, ranks
+
+    def counts(self, number: int) -> bool:
+        """Whether this rank is the one."""
+        return number % self.ranks == self.rank
+
+
 def check_windows(size: int, context: int, batch_size: int, ranks: int) -> None:
     """Refuses a corpus that has no window, and batches that can't be shared.
 
@@ -80,5 +85,4 @@ def check_windows(size: int, context: int, batch_size: int, ranks: int) -> None:
     """
     if size <= context:
         raise ValueError(f"data.context={context} is too long for a corpus of {size} tokens")
-    if batch_size % ranks:
-        raise ValueError(f"data.batch_size={batch_size} can't be shared equally by {ranks} devices")
+    check_shares(batch_size, ranks)
