@@ -142,9 +142,9 @@ class Run:
         stop.be_deaf()
         self.ended.set()
         stopped = _stop_behind(error)
-        status = "done" if error is None else "interrupted" if stopped else "failed"
+        status = "done" if error is None else _status(stopped)
         self._close_record(status=status, ended=now(), seconds=self._seconds(), error=_describe(error))
-        close_wandb(failed=error is not None)
+        close_wandb(status in ("failed", "interrupted"), status)
         del os.environ[RUN_DIR]
         if self.folder_lock is not None:
             unlock(self.folder_lock)
@@ -233,12 +233,24 @@ def _stop_behind(error: BaseException | None) -> Stopped | None:
     return found
 
 
-def close_wandb(failed: bool) -> None:
+def in_sweep() -> bool:
+    """Whether `wandb agent` started this run, which then is the server's, with an id in WANDB_RUN_ID."""
+    return "WANDB_SWEEP_ID" in os.environ
+
+
+def _status(stopped: Stopped | None) -> str:
+    """Of a run that did not get to its end; `wandb agent` sends SIGTERM to one that the server gives up."""
+    if stopped is None:
+        return "failed"
+    return "pruned" if in_sweep() and stopped.signum == signal.SIGTERM else "interrupted"
+
+
+def close_wandb(failed: bool, status: str | None = None) -> None:
     """Ends the W&B run, if there is one."""
     if "wandb" in sys.modules:
         from litmus.loggers import wandb
 
-        wandb.close_wandb(failed)
+        wandb.close_wandb(failed, status)
 
 
 def _describe(error: BaseException | None) -> dict[str, str] | None:
