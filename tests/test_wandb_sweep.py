@@ -210,50 +210,74 @@ def test_the_command_ends_with_one_sentence_and_code_1(capfd: pytest.CaptureFixt
         ([LR], "there is no key here"),
     ):
         with pytest.raises(SystemExit) as stop:
-            main(["sweep", "wandb", "default", "sweep.pruner=null", *arguments])
+            main(["sweep", "wandb", "default", "seed=1,2", "sweep.pruner=null", *arguments])
         assert stop.value.code == 1
         (line,) = capfd.readouterr().err.splitlines()
         assert said in line
 
 
-def test_agents_train_the_runs_of_the_server(server: WandbServer, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "litmus.cli", "--root", str(tmp_path / "outputs"), "sweep", "wandb", "default"]
-    options = [*RUN, "epochs=1", LR, "data.batch_size=64,128", "sweep.trials=2"]
-    done = subprocess.run([*command, *options], cwd=agents.HERE, text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr
-    assert f"Sweep URL: {server.url}/me/litmus/sweeps/sweep0\n" in done.stdout
+class Search:
+    """Two runs by one agent; the server dies in the middle of the second, and then the user gives up."""
+
+    def __init__(self, root: Path) -> None:
+        command = [sys.executable, "-m", "litmus.cli", "--root", str(root), "sweep", "wandb", "default"]
+        options = [*RUN, "epochs=20", LR, "data.batch_size=512,1024", "sweep.trials=2"]
+        with WandbServer() as self.server:
+            environment = os.environ | {"WANDB_BASE_URL": self.server.url, "WANDB_API_KEY": KEY}
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+            search = subprocess.Popen([*command, *options], cwd=agents.HERE, env=environment, **pipes)
+            self._wait(search, lambda: "trial1" in self.server.runs)
+            self.rows = len(self.server.rows)
+            self._wait(search, lambda: len(list_runs(root)) == 2 and (list_runs(root)[1] / "metrics.csv").exists())
+        self._wait(search, lambda: [read_record(folder)["status"] for folder in list_runs(root)] == ["done", "done"])
+        search.send_signal(signal.SIGINT)
+        self.said, _ = search.communicate(timeout=LONGEST_DELAY)
+        self.code = search.returncode
+        self.folders = list_runs(root)
+
+    def _wait(self, search: "subprocess.Popen[str]", until: Callable[[], bool]) -> None:
+        end = time.monotonic() + 240
+        while not until():
+            assert search.poll() is None, search.communicate()[0]
+            assert time.monotonic() < end, search.kill() or search.communicate()[0]
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def search(tmp_path_factory: pytest.TempPathFactory) -> Search:
+    return Search(tmp_path_factory.mktemp("search") / "outputs")
+
+
+def test_an_agent_trains_the_runs_of_the_server(search: Search) -> None:
+    server, (first, second) = search.server, search.folders
+    assert f"Sweep URL: {server.url}/me/litmus/sweeps/sweep0\n" in search.said
     assert server.sweep is not None and list(server.sweep.given) == ["trial0", "trial1"]
-    for folder, (name, values) in zip(list_runs(tmp_path / "outputs"), server.sweep.given.items(), strict=True):
-        record = read_record(folder)
-        assert record["status"] == "done" and record["url"] == f"{server.url}/me/litmus/runs/{name}"
-        assert record["objective"]["value"] == pytest.approx(server.summaries[name]["val/loss"])
-        assert not any(metric.startswith("test/") for metric in record["metrics"])
-        assert server.summaries[name]["status"] == "done"
+    record, summary = read_record(first), server.summaries["trial0"]
+    assert record["status"] == summary["status"] == "done" and server.exit_codes[0] == 0
+    assert record["metrics"]["val/loss"] == pytest.approx(summary["val/loss"])
+    for folder, (name, values) in zip((first, second), server.sweep.given.items(), strict=True):
+        assert read_record(folder)["url"] == f"{server.url}/me/litmus/runs/{name}"
+        assert not any(metric.startswith("test/") for metric in read_record(folder)["metrics"])
         assert server.runs[name]["sweep"] == server.runs[name]["groupName"] == "sweep0"
-        assert {key: json.loads(server.runs[name]["config"])[key]["value"] for key in values} == values
-    assert server.exit_codes == [0, 0]
+        sent = json.loads(server.runs[name]["config"])
+        assert {key: sent[key]["value"] for key in values} == values
 
 
-def test_a_server_that_dies_during_a_run_takes_nothing_along(server: WandbServer, tmp_path: Path) -> None:
-    root = tmp_path / "outputs"
-    sweep = agents.create(config(*RUN, LR, "epochs=60", "sweep.trials=5", f"output_root={root}"))
-    script = f"from litmus.sweeps.agents import *; sys.exit(run_agents({sweep!r}, 1, 1, Path({str(root)!r})))"
-    start = [sys.executable, "-c", script]
-    agent = subprocess.Popen(start, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    while not server.rows and agent.poll() is None:
-        time.sleep(0.05)
-    server.mode = "refuses"
-    said, _ = agent.communicate(timeout=120)
-    (folder,) = list_runs(root)
-    assert read_record(folder)["status"] == "done", said
-    assert max(int(row["epoch"]) for row in read_metrics(folder / "metrics.csv")) == 59
-    assert "`wandb sync" in said
-    server.mode = "works"
-    (kept,) = folder.glob("wandb/*run-*-trial0")
-    subprocess.run(
-        [sys.executable, "-m", "wandb", "sync", "--no-skip-online", str(kept)], check=True, capture_output=True
-    )
-    assert max(row["epoch"] for row in server.rows) == 59
+def test_a_server_that_dies_during_a_run_takes_nothing_along(search: Search) -> None:
+    folder = search.folders[1]
+    assert len(search.server.rows) == search.rows and "`wandb sync" in search.said
+    assert max(int(row["epoch"]) for row in read_metrics(folder / "metrics.csv")) == 19
+    (kept,) = folder.glob("wandb/*run-*-trial1")
+    search.server.rows.clear()
+    search.server.mode = "works"
+    settings = {"WANDB_BASE_URL": search.server.url, "WANDB_API_KEY": KEY}
+    command = [sys.executable, "-m", "wandb", "sync", "--no-skip-online", str(kept)]
+    subprocess.run(command, cwd=folder, env=os.environ | settings, check=True, capture_output=True)
+    assert max(row["epoch"] for row in search.server.rows) == 19
+
+
+def test_ctrl_c_ends_the_agents(search: Search) -> None:
+    assert search.code == 130
 
 
 def under_an_agent(monkeypatch: pytest.MonkeyPatch, run: str) -> None:
