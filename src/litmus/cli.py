@@ -39,6 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verb.add_argument("--seed", type=int, default=0, help="of the draw (default: %(default)s)")
     verb.set_defaults(function=generate)
 
+    sweep = verbs.add_parser("sweep", help="a search by a server").add_subparsers(required=True, metavar="wandb")
+    verb = sweep.add_parser("wandb", help="a file of conf/sweep as a sweep of W&B's, and agents that run it here")
+    verb.add_argument("name", help="of a file in conf/sweep")
+    verb.add_argument("overrides", nargs="*", help="sweep.KEY=VALUE is of the search, the others are of every run")
+    verb.add_argument("--agents", type=int, default=1, help="processes that run it (default: %(default)s)")
+    verb.add_argument("--count", type=int, help="runs that each starts (default: until the search is over)")
+    verb.add_argument("--method", choices=("bayes", "random", "grid"), help="(default: what the sampler is)")
+    verb.add_argument("--hyperband", action="store_true", help="stop runs early that do worse than the others")
+    verb.set_defaults(function=sweep_wandb)
+
     runs = verbs.add_parser("runs", help="what has been tried").add_subparsers(required=True, metavar="list|show")
     verb = runs.add_parser("list", help="a line a run, oldest first")
     verb.set_defaults(function=show_runs)
@@ -79,6 +89,19 @@ def generate(options: argparse.Namespace) -> None:
     for piece in pieces:
         print(piece, end="", flush=True)
     print()
+
+
+def sweep_wandb(options: argparse.Namespace) -> None:
+    """Prints the sweep's address and id, and then whatever its runs print."""
+    from litmus.sweeps.agents import create, run_agents
+    from litmus.sweeps.wandb import sweep_config
+
+    for name in ("agents", "count"):
+        if (given := getattr(options, name)) is not None and given < 1:
+            raise ValueError(f"--{name} {given} is less than 1")
+    own_root = [f"output_root={options.root}"] if options.root != Path(DEFAULT_ROOT) else []
+    sweep = create(sweep_config(options.name, [*own_root, *options.overrides], options.method, options.hyperband))
+    sys.exit(run_agents(sweep, options.agents, options.count, options.root / ".sweeps" / sweep.rpartition("/")[2]))
 
 
 def show_runs(options: argparse.Namespace) -> None:

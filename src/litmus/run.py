@@ -177,10 +177,9 @@ class Run:
         stop.be_deaf()
         self.ended.set()
         stopped = _stop_behind(error)
-        pruned = stopped is not None and stopped.signum == PRUNE
-        status = "done" if error is None else "pruned" if pruned else "interrupted" if stopped else "failed"
+        status = "done" if error is None else _status(stopped)
         self._close_record(status=status, ended=now(), seconds=self._seconds(), error=_describe(error))
-        close_wandb(failed=error is not None and not pruned)
+        close_wandb(status in ("failed", "interrupted"), status)
         del os.environ[RUN_DIR]
         for name in launch.SET_BY_LIGHTNING:  # the next run in this process would take itself for one of many
             os.environ.pop(name, None)
@@ -188,7 +187,7 @@ class Run:
         if self.folder_lock is not None:
             unlock(self.folder_lock)
             print(self.folder, flush=True)
-            if stopped is not None and not pruned:
+            if stopped is not None and status != "pruned":
                 self._say_how_to_go_on(stopped)
         elif isinstance(error, Exception) and self._is_said(error):
             error.said = True  # type: ignore[attr-defined]
@@ -282,12 +281,25 @@ def _stop_behind(error: BaseException | None) -> Stopped | None:
     return found
 
 
-def close_wandb(failed: bool) -> None:
+def in_sweep() -> bool:
+    """Whether `wandb agent` started this run, which then is the server's, with an id in WANDB_RUN_ID."""
+    return "WANDB_SWEEP_ID" in os.environ
+
+
+def _status(stopped: Stopped | None) -> str:
+    """Of a run that did not get to its end; `wandb agent` sends SIGTERM to one that the server gives up."""
+    if stopped is None:
+        return "failed"
+    pruned = stopped.signum == PRUNE or (in_sweep() and stopped.signum == signal.SIGTERM)
+    return "pruned" if pruned else "interrupted"
+
+
+def close_wandb(failed: bool, status: str | None = None) -> None:
     """Ends the W&B run, if there is one."""
     if "wandb" in sys.modules:
         from litmus.loggers import wandb
 
-        wandb.close_wandb(failed)
+        wandb.close_wandb(failed, status)
 
 
 def _describe(error: BaseException | None) -> dict[str, str] | None:

@@ -4,11 +4,8 @@ import json
 import logging
 import os
 import sys
-import threading
 from argparse import Namespace
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,11 +15,11 @@ from pytorch_lightning.loggers import WandbLogger
 from pytorch_lightning.utilities import rank_zero_only
 
 from litmus.folder import read_metrics
+from litmus.loggers.server import PATIENCE, has_key, let_go, reason, within
 from litmus.redact import redact
+from litmus.run import in_sweep
 
 log = logging.getLogger(__name__)
-
-PATIENCE = 3.0  # seconds for the server to say whose key it is
 
 
 def open_wandb(
@@ -35,10 +32,10 @@ def open_wandb(
     init_timeout: float,
     finish_timeout: float,
 ) -> "NeverInTheWay":
-    """A logger for the run with the folder's id, so that a resumed run goes on as the same one.
+    """A logger for the run with the folder's id, or a sweep's, so that a resumed run goes on as the same one.
 
     Args:
-        run_dir: The run's folder; its name is the id, and W&B's data go to its wandb/.
+        run_dir: The run's folder; W&B's data go to its wandb/.
         init_timeout: Seconds, after which the run is offline.
         finish_timeout: Seconds, after which what has not arrived is left for `wandb sync`.
     """
@@ -51,6 +48,7 @@ def open_wandb(
         finish_timeout=finish_timeout,
         finish_timeout_raises=True,
         silent=True,
+        stop_fn=(lambda: None) if in_sweep() else None,  # `wandb agent` is told, too, and sends a signal
         x_disable_meta=any(word != redact(word) for word in sys.argv),  # they would be part of it
     )
     logger = NeverInTheWay(
@@ -60,7 +58,7 @@ def open_wandb(
         name=redact(name),
         tags=[redact(tag) for tag in tags],
         save_dir=run_dir,
-        id=Path(run_dir).name,
+        id=_run_id(Path(run_dir)),
         resume="allow",
         settings=settings,
     )
@@ -108,10 +106,11 @@ class NeverInTheWay(WandbLogger):
             super().log_metrics({row["metric"]: float(row["value"]) for row in values} | {"epoch": epoch}, step)
         return bool(rows)
 
-    def _finish(self, failed: bool) -> None:
+    def _finish(self, failed: bool, status: str) -> None:
         import wandb
 
         self._catch_up()
+        self.experiment.summary["status"] = status
         folder, limit = Path(self.experiment.dir).parent, self._wandb_init["settings"].finish_timeout + PATIENCE
 
         def finish() -> None:
@@ -120,7 +119,7 @@ class NeverInTheWay(WandbLogger):
             except TimeoutError:
                 log.warning(f"W&B's server does not have everything: `wandb sync --no-skip-online {folder}` uploads it")
 
-        _within(limit, finish)  # a helper that hangs never answers
+        within(limit, finish)  # a helper that hangs never answers
 
     def _open(self) -> None:
         import wandb
@@ -136,72 +135,36 @@ class NeverInTheWay(WandbLogger):
             try:
                 return action()
             except Exception as error:
-                log.warning(f"W&B is {mode} from here on: {_reason(error)}")
-                _let_go(failed=True)
+                log.warning(f"W&B is {mode} from here on: {reason(error)}")
+                let_go(failed=True)
                 self._experiment = None
                 self._wandb_init["mode"] = mode
         return action()
 
 
-def close_wandb(failed: bool) -> None:
-    """Ends the W&B run, if there is one, within its `finish_timeout` and a few seconds."""
-    if logger := NeverInTheWay.current:
-        logger._carefully(lambda: logger._finish(failed))
-        NeverInTheWay.current = None
-    _let_go(failed)
+def close_wandb(failed: bool, status: str | None = None) -> None:
+    """Ends the W&B run, if there is one, within its `finish_timeout` and a few seconds.
 
-
-def _let_go(failed: bool) -> None:
-    """Of the run and of W&B's helper process, which may be dead; the next run starts another."""
-    import wandb
-
-    with suppress(Exception, SystemExit):
-        _within(PATIENCE, lambda: wandb.teardown(exit_code=int(failed)))
-    wandb.run = None  # a dead helper leaves it there
-
-
-def _within(seconds: float, action: Callable[[], None]) -> None:
-    """Does it in a thread, which is left to itself when the time is up.
-
-    Raises:
-        TimeoutError: If it is up.
-        Exception: What the action raises.
+    Args:
+        status: That of the run's record, for the summary.
     """
-    done: Future[None] = Future()
-
-    def run() -> None:
-        try:
-            action()
-            done.set_result(None)
-        except BaseException as error:
-            done.set_exception(error)
-
-    threading.Thread(target=run, daemon=True).start()
-    done.result(seconds)
+    if logger := NeverInTheWay.current:
+        logger._carefully(lambda: logger._finish(failed, status or ("failed" if failed else "done")))
+        NeverInTheWay.current = None
+    let_go(failed)
 
 
 def _mode() -> str:
-    """Online if there is a key and the server knows whose it is."""
-    import wandb
-    from wandb.apis.public.service_api import ServiceApi
-    from wandb.sdk.lib import wbauth
-
-    settings = wandb.setup(wandb.Settings(silent=True)).settings.model_copy()
-    settings.x_graphql_retry_max = 1
     try:
-        auth = wbauth.authenticate_session(host=settings.base_url, source="litmus", prompt=False, update_session=False)
-        if auth is None:
-            return "offline"
-        wbauth.set_auth_settings(settings, auth)
-        ServiceApi(settings, timeout=PATIENCE).authenticate()
-    except Exception as error:
-        silence = getattr(error, "response", error) is None
-        reason = f"no answer within {PATIENCE:g} seconds" if silence else _reason(error)
-        log.warning(f"W&B is offline for this run: {settings.base_url}: {reason}; `wandb sync` uploads it later")
+        return "online" if has_key() else "offline"
+    except ValueError as error:
+        log.warning(f"W&B is offline for this run: {error}; `wandb sync` uploads it later")
         return "offline"
-    return "online"
 
 
-def _reason(error: Exception) -> str:
-    """The last line, where W&B tells what the server or the system said."""
-    return redact(str(error) or type(error).__name__).splitlines()[-1].removeprefix("while retrying: ")
+def _run_id(folder: Path) -> str:
+    """The folder's name, but the server's own id of a run that belongs to a sweep, when it is resumed, too."""
+    if in_sweep() and "WANDB_RUN_ID" in os.environ:
+        return os.environ["WANDB_RUN_ID"]
+    before = sorted(path.name for path in folder.glob("wandb/*run-*-*"))
+    return before[-1].split("-", 2 + before[-1].startswith("offline-"))[-1] if before else folder.name
