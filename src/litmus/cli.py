@@ -39,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verb.add_argument("--seed", type=int, default=0, help="of the draw (default: %(default)s)")
     verb.set_defaults(function=generate)
 
+    verb = verbs.add_parser("export", help="a run's best weights in one file, of shards too")
+    verb.add_argument("run", help=RUN_HELP)
+    verb.set_defaults(function=export)
+
     runs = verbs.add_parser("runs", help="what has been tried").add_subparsers(required=True, metavar="list|show")
     verb = runs.add_parser("list", help="a line a run, oldest first")
     verb.set_defaults(function=show_runs)
@@ -79,6 +83,13 @@ def generate(options: argparse.Namespace) -> None:
     for piece in pieces:
         print(piece, end="", flush=True)
     print()
+
+
+def export(options: argparse.Namespace) -> None:
+    """Writes the best weights into model.ckpt in the run's folder, and prints its path."""
+    from litmus.export import export
+
+    print(export(find_run(options.run, options.root)))
 
 
 def show_runs(options: argparse.Namespace) -> None:
