@@ -25,7 +25,11 @@ def open_search(composed: Compose, root: Path, *overrides: str, **settings: Any)
     config = composed("sweep=default", "sweep.objectives=[{metric:val/loss,mode:min}]", *overrides).sweep
     declared = {"space": {"optimizer.lr": "interval(0.0, 1.0)"}, **settings}
     with open_dict(config):
-        return Plan(OmegaConf.merge(config, declared), "mine", []).open(root)
+        return Plan(OmegaConf.merge(config, declared), "mine", [], composed_of(composed)).open(root)
+
+
+def composed_of(composed: Compose) -> Callable[[list[str]], DictConfig]:
+    return lambda words: composed(*words)
 
 
 def write_run(job: Job, monkeypatch: pytest.MonkeyPatch, status: str, losses: list[float], **record: Any) -> None:
@@ -58,7 +62,7 @@ def states(search: Search) -> list[str]:
 @pytest.mark.parametrize("name", SWEEPS)
 @pytest.mark.parametrize("more", [[], ["sweep/sampler=cmaes", "sweep/pruner=asha"], ["sweep/sampler=random"]])
 def test_every_provided_space_can_be_trained(composed: Compose, name: str, more: list[str]) -> None:
-    plan = Plan(composed(f"sweep={name}", *more).sweep, name, [])
+    plan = Plan(composed(f"sweep={name}", *more).sweep, name, [], composed_of(composed))
     examples = list(plan.examples())
     assert len(examples) >= 3
     for overrides in examples:
@@ -120,12 +124,14 @@ def test_the_command_line_fixes_and_varies(composed: Compose) -> None:
     given = OverridesParser.create().parse_overrides(
         ["model=cnn", "data.batch_size=8,16", "epochs=2", "sweep.trials=3"]
     )
-    plan = Plan(sweep, "digits_quick", given)
+    plan = Plan(sweep, "digits_quick", given, composed_of(composed))
     overrides = [word for example in plan.examples() for word in example]
     assert "model=cnn" in overrides and "model=mlp" not in overrides
     assert "data.batch_size=8" in overrides and overrides.count("epochs=2") == len(list(plan.examples()))
     assert not {"epochs=8", "sweep.trials=3"} & set(overrides)
-    assert plan.id != Plan(sweep, "digits_quick", []).id  # another search, with a folder of its own
+    assert (
+        plan.id != Plan(sweep, "digits_quick", [], composed_of(composed)).id
+    )  # another search, with a folder of its own
 
 
 def test_failures_and_nan_count_and_do_not_stop_a_search(
@@ -182,6 +188,12 @@ def test_two_searches_share_a_study_and_adopt_what_a_dead_one_left(
     write_run(second, monkeypatch, "done", [0.3])
     three = open_search(composed, tmp_path, "sweep.trials=3")
     assert three.next() is None and states(three) == ["RUNNING", "COMPLETE", "RUNNING"]
+
+
+def test_a_search_is_for_what_its_runs_are_best_at(composed: Compose) -> None:
+    given = OverridesParser.create().parse_overrides(["optimizer.lr=interval(0,1)", "data=imdb", "model=lstm"])
+    plan = Plan(composed("sweep=default").sweep, "default", given, composed_of(composed))
+    assert plan.objectives == {"val/accuracy": "max"}
 
 
 def test_several_objectives_have_several_best_trials(

@@ -58,6 +58,12 @@ def config(*overrides: str, name: str = "default", method: str | None = None, hy
     return sweep_config(name, overrides, method, hyperband)
 
 
+def objectives(*words: str) -> str:
+    """Metrics, each with its mode."""
+    pairs = zip(words[::2], words[1::2], strict=True)
+    return f"sweep.objectives=[{','.join(f'{{metric: {metric}, mode: {mode}}}' for metric, mode in pairs)}]"
+
+
 def refused(capsys: pytest.CaptureFixture[str], *overrides: str, **options: Any) -> str:
     """What is said of it, which is one sentence."""
     with pytest.raises(Exception) as error:
@@ -106,16 +112,15 @@ def test_a_condition_that_is_not_met_leaves_its_key_out() -> None:
 
 
 def test_the_sampler_chooses_the_method_unless_it_is_given() -> None:
-    grid = "sweep.sampler._target_=optuna.samplers.BruteForceSampler"
+    grid = "sweep/sampler=grid"
     assert config("seed=1,2")["method"] == "bayes"
     assert config("seed=1,2", grid)["method"] == "grid"
     assert config("seed=1,2", grid, method="random")["method"] == "random"
 
 
 def test_hyperband_is_the_pruner_or_is_asked_for(caplog: pytest.LogCaptureFixture) -> None:
-    asha = ("sweep/pruner=hyperband", "sweep.pruner._target_=optuna.pruners.SuccessiveHalvingPruner")
     assert config(LR, "sweep/pruner=hyperband")["early_terminate"] == {"type": "hyperband", "min_iter": 1, "eta": 3}
-    assert config(LR, *asha, "sweep.pruner.min_resource=auto", "sweep.pruner.reduction_factor=4")[
+    assert config(LR, "sweep/pruner=asha", "sweep.pruner.min_resource=auto", "sweep.pruner.reduction_factor=4")[
         "early_terminate"
     ] == {"type": "hyperband", "min_iter": 1, "eta": 4}
     assert config(LR, hyperband=True)["early_terminate"]["type"] == "hyperband"
@@ -130,13 +135,19 @@ def test_hyperband_is_the_pruner_or_is_asked_for(caplog: pytest.LogCaptureFixtur
         (("model.dept=range(1,3)",), "model.dept is not a key"),
         (("optimizer.lrr=1", LR), "optimizer.lrr is not a key: did you mean lr?"),
         (("model=cnn,mlp", "model.channels=[8],[16]"), "model.channels is not a key"),
-        (("seed=1,2", "++sweep.objectives={val/loss: min, val/f1: max}"), "-m sweep=default"),
-        (("seed=1,2", "++sweep.objectives={test/loss: min}"), "a search never sees test/loss"),
-        (("seed=1,2", "++sweep.objectives={val/loss: least}"), "val/loss is to be least: give max or min"),
+        (
+            ("seed=1,2", "sweep.objectives=[{metric: val/loss, mode: min}, {metric: val/f1, mode: max}]"),
+            "-m sweep=default",
+        ),
+        (("seed=1,2", "sweep.objectives=[{metric: test/loss, mode: min}]"), "a search never sees test/loss"),
+        (
+            ("seed=1,2", "sweep.objectives=[{metric: val/loss, mode: least}]"),
+            "val/loss is to be least: give max or min",
+        ),
         (("seed=1,2", "sweep.first=[{seed: 1}]"), "-m sweep=default"),
         (("seed=1,2", "sweep.confirm=3"), "sweep.confirm=3: python train.py -m sweep=default has"),
         (("seed=1,2", "sweep.trials=0"), "sweep.trials=0 is less than 1"),
-        (("seed=1,2", "sweep.sampler._target_=optuna.samplers.NSGAIISampler"), "no counterpart of NSGAIISampler"),
+        (("seed=1,2", "sweep/sampler=nsga2"), "no counterpart of NSGAIISampler"),
         (("seed=1,2", "logger=csv"), "without logger=wandb"),
         (("seed=1",), "sweep.space is empty"),
     ],

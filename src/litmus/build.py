@@ -35,6 +35,8 @@ def build(run: Run) -> tuple[Any, Any, Any]:
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high")
     data, module = build_data(config), build_module(config)
+    if config.compile:
+        module.net.compile()  # in place: names of weights stay, so checkpoints load with and without
     callbacks, loggers = _instantiate_all(config, "callbacks"), _instantiate_all(config, "logger")
     always, ours = MetricsFile(run.folder / "metrics.csv"), [Record(run), Resume(), Watch(run)]
     trainer = _instantiate(config, "trainer", callbacks=[*ours, *callbacks], logger=[always, *loggers])
@@ -53,9 +55,17 @@ def build_module(config: DictConfig) -> Any:
     """The LightningModule of a run: the task around its network, optimizer and schedule."""
     import torch
 
+    from litmus.blocks import recompute
+    from litmus.rate import scaled_rate
+
     for part in ("model", "optimizer", "schedule"):
         _check(config, part)
-    module = _instantiate(config, "task", net=config.model, optimizer=config.optimizer, schedule=config.schedule)
+    optimizer = config.optimizer
+    if config.lr_scaling.rule is not None:
+        optimizer = OmegaConf.merge(optimizer, {"lr": scaled_rate(config)})
+    module = _instantiate(config, "task", net=config.model, optimizer=optimizer, schedule=config.schedule)
+    if config.activation_checkpointing:
+        recompute(module.net, str(config.model._target_))
     return module.to(memory_format=torch.channels_last)
 
 
@@ -96,6 +106,11 @@ def _check_trainer(config: DictConfig) -> None:
         raise ValueError("trainer.plugins lacks litmus.checkpoint.AtomicCheckpointIO, which writes checkpoints: add it")
     if trainer.accelerator == "gpu" and not has_gpu:
         raise ValueError("trainer.accelerator=gpu, and torch finds no GPU here: trainer=cpu or trainer=default does")
+    is_cuda = trainer.accelerator != "cpu" and torch.cuda.is_available()
+    if trainer.sync_batchnorm and trainer.devices != 1 and not is_cuda:
+        raise ValueError("trainer.sync_batchnorm=true, and torch has it on CUDA GPUs only: leave it false")
+    if "Sharded" in str(trainer.strategy) and OmegaConf.select(config, "callbacks.ema"):
+        raise ValueError("callbacks.ema keeps a whole network, and trainer=fsdp shards it: take trainer=ddp, or no ema")
     on_cpu = trainer.accelerator == "cpu" or not has_gpu
     half = precision.startswith("bf16") or precision in ("16", "16-mixed")  # on a CPU the latter is bf16, too
     if not on_cpu and precision in ("16", "16-mixed") and OmegaConf.select(config, "callbacks.finite.skip"):

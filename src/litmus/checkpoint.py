@@ -8,13 +8,15 @@ import zipfile
 import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
 from litmus.folder import beside, step_checkpoints
 
+SHARD = "this rank's rows"  # marks a tensor of which each rank has some
+OLD = ".old"  # ends the name of shards that are being replaced
 log = logging.getLogger(__name__)
 
 
@@ -31,6 +33,9 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """
         path = Path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
+        for name in map(Path, (path, *(storage_options or ()))):
+            if name.is_dir():  # of shards, which another number of devices may go on from
+                shutil.rmtree(name)
         partial = beside(path)
         try:
             with open(partial, "wb") as file:
@@ -72,12 +77,62 @@ def flush(path: Path) -> None:
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """A checkpoint on the CPU; no code in it is ever run.
+    """A checkpoint on the CPU, put together if it is in shards; no code in it is ever run.
 
     Raises:
-        ValueError: If the file is damaged or holds anything but tensors and plain values.
+        ValueError: If a file is damaged or holds anything but tensors and plain values.
     """
     check_whole(path)
+    if path.is_dir():
+        return cast(dict[str, Any], joined([_read(part) for part in shards(path)]))
+    return _read(path)
+
+
+def read_shard(path: Path, rank: int, ranks: int) -> dict[str, Any]:
+    """One rank's part of a checkpoint in as many shards as there are ranks; of any other, the whole."""
+    parts = shards(path) if path.is_dir() else []
+    if len(parts) != ranks:
+        return read_checkpoint(path)
+    check_whole(parts[rank])
+    return _read(parts[rank])
+
+
+def shards(path: Path) -> list[Path]:
+    """The files of a checkpoint in shards, by rank.
+
+    Raises:
+        ValueError: If one is missing.
+    """
+    found = sorted(path.glob("rank-*.ckpt"), key=lambda part: int(part.stem.split("-")[1]))
+    wanted = int(found[0].stem.split("-")[3]) if found else 1
+    if len(found) != wanted:
+        raise ValueError(f"the checkpoint {path} is damaged: it has {len(found)} of its {wanted} shards")
+    return found
+
+
+def shard_name(rank: int, ranks: int) -> str:
+    return f"rank-{rank}-of-{ranks}.ckpt"
+
+
+def joined(parts: list[Any]) -> Any:
+    """What the ranks' parts are of: rows of tensors one after the other, and the first one's word for the rest."""
+    first = parts[0]
+    if isinstance(first, dict):
+        if first.keys() == {SHARD}:
+            return torch.cat([part[SHARD] for part in parts])
+        return {key: joined([part[key] for part in parts]) for key in first}
+    return [joined(list(items)) for items in zip(*parts, strict=True)] if isinstance(first, list) else first
+
+
+def remove(path: Path) -> None:
+    """A checkpoint, in one file or in shards."""
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
@@ -93,6 +148,10 @@ def check_whole(path: Path) -> None:
     Raises:
         ValueError: If one differs, or the file is cut short, or there is none.
     """
+    if path.is_dir():
+        for shard in shards(path):
+            check_whole(shard)
+        return
     try:
         with zipfile.ZipFile(path) as archive:
             if any(part.compress_type != zipfile.ZIP_STORED for part in archive.infolist()):

@@ -39,6 +39,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verb.add_argument("--seed", type=int, default=0, help="of the draw (default: %(default)s)")
     verb.set_defaults(function=generate)
 
+    verb = verbs.add_parser("export", help="a run's best weights in one file, of shards too")
+    verb.add_argument("run", help=RUN_HELP)
+    verb.set_defaults(function=export)
+
     sweep = verbs.add_parser("sweep", help="a search by a server").add_subparsers(required=True, metavar="wandb")
     verb = sweep.add_parser("wandb", help="a file of conf/sweep as a sweep of W&B's, and agents that run it here")
     verb.add_argument("name", help="of a file in conf/sweep")
@@ -89,6 +93,13 @@ def generate(options: argparse.Namespace) -> None:
     for piece in pieces:
         print(piece, end="", flush=True)
     print()
+
+
+def export(options: argparse.Namespace) -> None:
+    """Writes the best weights into model.ckpt in the run's folder, and prints its path."""
+    from litmus.export import export
+
+    print(export(find_run(options.run, options.root)))
 
 
 def sweep_wandb(options: argparse.Namespace) -> None:

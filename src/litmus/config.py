@@ -26,6 +26,14 @@ class Objective:
 
 
 @dataclass
+class RateScaling:
+    """How optimizer.lr follows the batch size."""
+
+    rule: str | None = MISSING
+    batch_size: int | None = MISSING
+
+
+@dataclass
 class Config:
     """What stands at the top of conf/config.yaml; a key that is not here is refused."""
 
@@ -43,6 +51,9 @@ class Config:
     outputs: int | None = MISSING
     epochs: int = MISSING
     clip: float | None = MISSING
+    lr_scaling: RateScaling = field(default_factory=RateScaling)
+    compile: bool = MISSING
+    activation_checkpointing: bool = MISSING
     name: str = MISSING
     tags: list[str] = MISSING
     seed: int = MISSING

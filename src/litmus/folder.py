@@ -42,6 +42,11 @@ def step_checkpoints(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: int(path.stem.removeprefix("step-")))
 
 
+def exported(folder: Path) -> Path:
+    """Where `litmus export` puts the weights of a run."""
+    return folder / "model.ckpt"
+
+
 def best_or_newest(folder: Path) -> Path | None:
     """The best checkpoint of a run, or the newest if nothing was validated; None if none was written."""
     best = best_checkpoint(folder)

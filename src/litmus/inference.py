@@ -11,7 +11,7 @@ from pytorch_lightning import Trainer
 
 from litmus.build import build_data, build_module, quieten_lightning
 from litmus.checkpoint import read_checkpoint
-from litmus.folder import best_or_newest
+from litmus.folder import best_or_newest, exported
 from litmus.snapshot import apply_overrides, load_config
 
 BATCH = 64  # examples predicted at once
@@ -61,11 +61,11 @@ def predict(folder: Path, files: Sequence[Path]) -> Iterator[Sequence[str]]:
 
 
 def load(config: DictConfig, folder: Path) -> tuple[Any, Any]:
-    """The run's module with the weights of its best checkpoint, or the newest if nothing was validated, on the CPU, and
-    its data module with what it learned from the training data."""
+    """The run's module with the weights of its best checkpoint, the newest if nothing was validated, or what was
+    exported if there is none, on the CPU, and its data module with what it learned from the training data."""
     quieten_lightning()
-    path = best_or_newest(folder)
-    if path is None:
+    path = best_or_newest(folder) or exported(folder)
+    if not path.exists():
         raise ValueError(f"{folder.name} has no checkpoint: it ended before one was written")
     checkpoint = read_checkpoint(path)
     module, data = build_module(config), build_data(config)

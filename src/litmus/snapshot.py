@@ -31,6 +31,8 @@ MAY_CHANGE = (
     "data.cache=",
     "threads=",
     "data.workers=",
+    "compile=",
+    "activation_checkpointing=",
     "tags=",
 )  # when a run goes on
 

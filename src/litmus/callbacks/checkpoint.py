@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pytorch_lightning import Callback, LightningModule, Trainer
 
+from litmus.checkpoint import OLD, remove
 from litmus.folder import step_checkpoints
 from litmus.ranks import any_of, gather
 from litmus.signals import Stopped, stop
@@ -112,8 +113,11 @@ class Checkpoint(Callback):
     def _tidy(self, trainer: Trainer) -> None:
         """Removes what is no longer kept, and what a kill left half-written."""
         if trainer.is_global_zero:
+            for old in self.folder.glob(f"*{OLD}"):  # a kill came before the new one had its name, or after
+                new = old.with_name(old.name.removesuffix(OLD))
+                remove(old) if new.exists() else old.rename(new)
             for path in (*step_checkpoints(self.folder.parent)[: -self.keep], *self.folder.glob("*.tmp")):
-                path.unlink()
+                remove(path)
 
     def _write(self, trainer: Trainer, name: str, *more: str) -> None:
         """The run's state under one name or two."""

@@ -10,6 +10,7 @@ from pytorch_lightning.loggers import WandbLogger
 
 from litmus.callbacks.checkpoint import Checkpoint
 from litmus.callbacks.throughput import Throughput
+from litmus.rate import batch_size, scaled_rate
 from litmus.run import Run
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ class Record(Callback):
             parameters=sum(p.numel() for p in pl_module.parameters()),
             device=str(trainer.strategy.root_device),
             world_size=trainer.world_size,
+            batch_size=batch_size(self.run.config),
+            lr=scaled_rate(self.run.config),
             precision=str(trainer.precision),
         )
         for logger in trainer.loggers:

@@ -166,5 +166,5 @@ def _run_id(folder: Path) -> str:
     """The folder's name, but the server's own id of a run that belongs to a sweep, when it is resumed, too."""
     if in_sweep() and "WANDB_RUN_ID" in os.environ:
         return os.environ["WANDB_RUN_ID"]
-    before = sorted(path.name for path in folder.glob("wandb/*run-*-*"))
-    return before[-1].split("-", 2 + before[-1].startswith("offline-"))[-1] if before else folder.name
+    before = sorted(folder.glob("wandb/*run-*-*/run-*.wandb"))  # W&B counts up the names of folders of one second
+    return before[-1].stem.removeprefix("run-") if before else folder.name

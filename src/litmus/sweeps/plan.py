@@ -3,7 +3,7 @@
 import json
 import logging
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -32,18 +32,18 @@ class Plan:
         sweep: The configuration of the group of this name.
         name: The file in conf/sweep.
         overrides: The command line. What it varies comes into the space, what it fixes is taken out of it.
+        compose: From the overrides of a run to its configuration.
     """
 
-    def __init__(self, sweep: DictConfig, name: str, overrides: Sequence[Override]) -> None:
+    def __init__(
+        self, sweep: DictConfig, name: str, overrides: Sequence[Override], compose: Callable[[list[str]], DictConfig]
+    ) -> None:
         settings = OmegaConf.to_container(sweep, resolve=True, throw_on_missing=True)
         assert isinstance(settings, dict)
         self.name, self.settings = name, settings
-        self.objectives: dict[str, str] = {each["metric"]: each["mode"] for each in settings["objectives"]}
         self.confirm: int = settings["confirm"]
         for key in ("sampler", "pruner"):
             check(sweep[key], f"sweep.{key}")
-        if not self.objectives or set(self.objectives.values()) - {"min", "max"}:
-            raise ValueError(f"sweep.objectives={settings['objectives']} lacks a metric, or a mode, min or max")
         for key, least in (("trials", 1), ("confirm", 0)):
             if settings[key] < least:
                 raise ValueError(f"sweep.{key}={settings[key]} is not at least {least}")
@@ -62,10 +62,19 @@ class Plan:
         own = [each for each in settings["fixed"] if _key(each) not in given]
         asked = [f"{key}={each.get_value_element_as_str()}" for key, each in given.items() if key not in declared]
         self.common = [*own, *asked]  # to trials and to the best again
+        objectives = settings["objectives"] or [self._own_objective(compose)]
+        self.objectives: dict[str, str] = {each["metric"]: each["mode"] for each in objectives}
+        if set(self.objectives.values()) - {"min", "max"}:
+            raise ValueError(f"sweep.objectives={objectives} has a mode that is neither min nor max")
+        if hidden := [metric for metric in self.objectives if metric.startswith("test/")]:
+            raise ValueError(f"sweep.objectives: a search never sees {hidden[0]}: give one of validation, as val/loss")
         metric, mode = next(iter(self.objectives.items()))
         self.fixed = [*self.common, f"objective.metric={metric}", f"objective.mode={mode}", "test=false"]
         parts = [declared, self.fixed, self.objectives, settings["sampler"], settings["pruner"], settings["first"]]
         self.id = f"{name}-{digest(json.dumps(parts, sort_keys=True))[:6]}"
+
+    def _own_objective(self, compose: Callable[[list[str]], DictConfig]) -> Any:
+        return compose([*self.common, *overrides_of(next(self.space.examples()))]).objective
 
     def examples(self) -> Iterator[list[str]]:
         """Overrides of trials that could be, every parameter in one of them."""

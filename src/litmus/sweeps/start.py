@@ -58,8 +58,9 @@ def start_search(launcher: Launcher, overrides: Sequence[Override]) -> None:
 
     if not hasattr(launcher, "executor"):
         raise ValueError("sweep=NAME is a search, which needs hydra/launcher=processes, submitit_slurm or ray")
-    plan = Plan(launcher.config.sweep, launcher.config.hydra.runtime.choices["sweep"], overrides)
-    configs = list(map(Composer(launcher.context.config_loader, launcher.config), plan.examples()))
+    compose = Composer(launcher.context.config_loader, launcher.config)
+    plan = Plan(launcher.config.sweep, launcher.config.hydra.runtime.choices["sweep"], overrides, compose)
+    configs = list(map(compose, plan.examples()))
     root = Path(launcher.config.output_root).absolute()
     search = plan.open(root)
     if launcher.retry_failed:

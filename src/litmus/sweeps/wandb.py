@@ -55,7 +55,8 @@ def sweep_config(name: str, overrides: Sequence[str], method: str | None, hyperb
     _refuse(asked, name)
     space = Space(_free(asked["space"] | swept, {line.key_or_group: line.value() for line in fixed}, name))
     run = _checked(_texts(fixed), space)
-    metric, mode = asked["objectives"][0]["metric"], asked["objectives"][0]["mode"]
+    (objective,) = asked["objectives"] or [run.objective]
+    metric, mode = objective["metric"], objective["mode"]
     if mode not in GOALS:
         raise ValueError(f"sweep.objectives: {metric} is to be {mode}: give max or min")
     if metric.startswith("test/"):
