@@ -32,7 +32,7 @@ def measure(scratch: Path) -> Iterator[str]:
 
 def search(scratch: Path, seed: int, more: list[str]) -> tuple[int, float]:
     """Epochs over all trials, and the best loss."""
-    root = scratch / f"pruning-{seed}-{'-'.join(more).replace('/', '-')}"
+    root = scratch / f"pruning-{seed}-{len(more)}"
     command = [sys.executable, "train.py", "-m", *FIXED, f"sweep.seed={seed}", *more, f"output_root={root}"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (summary,) = root.glob(".sweeps/*/summary.json")
