@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from runs import record
+from wandb_server import KEY, WandbServer
 
 ROOT = Path(__file__).parents[1]
 QUICK = ("model=mlp", "data=digits", "epochs=1", "threads=1", "trainer=cpu")
@@ -59,13 +61,24 @@ def test_a_grid_runs_what_is_missing_and_what_failed_when_asked(tmp_path: Path) 
     assert {run["sweep"] for run in runs(tmp_path)} != {name}  # another grid, which shares the job
 
 
-def test_a_search_goes_on_after_it_was_killed_with_nothing_lost_and_nothing_twice(tmp_path: Path) -> None:
+@pytest.fixture
+def server() -> Iterator[WandbServer]:
+    with WandbServer() as found:
+        yield found
+
+
+def test_a_search_goes_on_after_it_was_killed_with_nothing_lost_and_nothing_twice(
+    tmp_path: Path, server: WandbServer
+) -> None:
     conf = tmp_path / "conf"
     (conf / "sweep").mkdir(parents=True)
     (conf / "sweep" / "mine.yaml").write_text(CONF)
     root = tmp_path / "outputs"
-    words = ("--config-dir", str(conf), "sweep=mine", "logger=csv")
-    with subprocess.Popen(command(root, *words), cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as killed:
+    words = ("--config-dir", str(conf), "sweep=mine")
+    online = {"WANDB_MODE": "online", "WANDB_BASE_URL": server.url, "WANDB_API_KEY": KEY}
+    with subprocess.Popen(
+        command(root, *words), cwd=ROOT, stdout=subprocess.DEVNULL, env=os.environ | online
+    ) as killed:
         deadline = time.monotonic() + 200
         while not any(run["status"] == "done" for run in runs(root)):
             assert time.monotonic() < deadline and killed.poll() is None
@@ -73,7 +86,7 @@ def test_a_search_goes_on_after_it_was_killed_with_nothing_lost_and_nothing_twic
         os.kill(killed.pid, signal.SIGKILL)
     before = {run["id"] for run in runs(root)}
 
-    done = sweep(root, *words, PYTHONPROFILEIMPORTTIME="1")
+    done = sweep(root, *words, PYTHONPROFILEIMPORTTIME="1", **online)
     assert done.returncode == 0, done.stderr[-2000:]
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "optuna" in imported and not imported & {"torch", "pytorch_lightning", "wandb"}
@@ -92,6 +105,12 @@ def test_a_search_goes_on_after_it_was_killed_with_nothing_lost_and_nothing_twic
     (confirmed,) = [run for run in runs(root) if run["sweep"] != folder.name]
     assert confirmed["seed"] == 1
     assert confirmed["metrics"]["test/accuracy"] == summary["tested"]["test/accuracy"]["mean"]
+
+    assert {run["id"]: run["status"] for run in runs(root)} == {
+        name: found["status"] for name, found in server.summaries.items() if name != folder.name
+    }
+    assert server.summaries[folder.name]["trials"] == 5  # the search is a run of its own
+    assert {server.runs[run["id"]]["groupName"] for run in of_trials} == {folder.name}
 
     again = sweep(root, *words)
     assert again.returncode == 0 and len(runs(root)) == 6 and "5 done before" in again.stdout

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from litmus import launch
-from litmus.run import Run
+from litmus.run import Run, in_sweep
 from litmus.trust import check
 
 MOST_THREADS = 1024  # OpenMP ends the process where there is no memory for them
@@ -34,10 +34,17 @@ def build(run: Run) -> tuple[Any, Any, Any]:
         os.environ["OMP_NUM_THREADS"] = str(config.threads)  # or Lightning shares the cores out over its processes
     if torch.cuda.is_available():
         torch.set_float32_matmul_precision("high")
-    data, module = build_data(config), build_module(config)
+    loggers = _instantiate_all(config, "logger")
+    try:
+        data, module = build_data(config), build_module(config)
+    except Exception:
+        if "sweep" in run.record or in_sweep():  # W&B has every trial, also one that can't be built
+            for logger in loggers:
+                logger.log_hyperparams(OmegaConf.to_container(config))
+        raise
     if config.compile:
         module.net.compile()  # in place: names of weights stay, so checkpoints load with and without
-    callbacks, loggers = _instantiate_all(config, "callbacks"), _instantiate_all(config, "logger")
+    callbacks = _instantiate_all(config, "callbacks")
     always, ours = MetricsFile(run.folder / "metrics.csv"), [Record(run), Resume(), Watch(run)]
     trainer = _instantiate(config, "trainer", callbacks=[*ours, *callbacks], logger=[always, *loggers])
     launch.check_world(trainer.world_size)
