@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import exactness, memory, pruning, startup, sweeps, texts, throughput
+from benchmarks import exactness, gpu, memory, pruning, startup, sweeps, texts, throughput
 
 BENCHMARKS = {
     "startup": startup,
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "texts": texts,
     "sweeps": sweeps,
     "pruning": pruning,
+    "gpu": gpu,
 }
 WHEN_ASKED = ("pruning",)  # it takes an hour
 
