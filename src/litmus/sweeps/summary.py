@@ -50,7 +50,7 @@ def summarize(search: Search, plan: Plan, confirmed: Sequence[Job]) -> None:
 
 def log_summary(folder: Path, logger: DictConfig) -> None:
     """As a run of its own in W&B, by a process of its own: W&B's logger takes seconds to import."""
-    settings = json.dumps(OmegaConf.to_container(logger, resolve=True))
+    settings = json.dumps(OmegaConf.to_container(logger))
     subprocess.run([sys.executable, "-m", "litmus.sweeps.log_summary", str(folder), settings], check=False)
 
 
