@@ -1,6 +1,7 @@
 """Keeps an executor busy with the jobs of a source until there are none left."""
 
 import signal
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -83,6 +84,7 @@ def work_off(source: Source, executor: Executor, table: Table) -> None:
             table.refresh()
             time.sleep(POLL)
         if stop.asked is not None:
+            print("the same command goes on with what was stopped", file=sys.stderr)
             raise Stopped(stop.asked)
 
 
