@@ -54,6 +54,8 @@ class Processes:
         return done
 
     def send(self, job: Job, signum: int) -> None:
+        if job not in self.running:  # it could not be started
+            return
         process = self.running[job][0]
         if signum == signal.SIGKILL:
             os.killpg(process.pid, signum)  # its other ranks, too

@@ -12,7 +12,7 @@ from litmus.sweeps.compose import Composer
 from litmus.sweeps.grid import Listed, jobs_of
 from litmus.sweeps.job import Job, digest, identity
 from litmus.sweeps.queue import Executor, work_off
-from litmus.sweeps.table import Table
+from litmus.sweeps.table import Table, value_of
 
 
 class Launcher(Protocol):
@@ -39,7 +39,10 @@ def start_grid(launcher: Launcher, points: Sequence[Sequence[str]]) -> list[Job]
     jobs = jobs_of(points, identities, root, group)
     source, executor = Listed(jobs, launcher.retry_failed), launcher.executor()
     total, objective = len(source.before) + len(source.left), configs[0].objective
-    work_off(source, executor, Table(total, len(source.before), objective.metric, objective.mode, executor.room))
+    table = Table(total, len(source.before), objective.metric, objective.mode, executor.room)
+    for job in source.before:
+        table.compare(value_of(job.outcome().record, objective.metric), job.label)
+    work_off(source, executor, table)
     if failed := [*source.failed_before, *source.failed]:
         raise ValueError(
             f"{len(failed)} of {len(jobs)} jobs failed: the same command with --retry-failed runs them again"
@@ -54,6 +57,7 @@ def start_search(launcher: Launcher, overrides: Sequence[Override]) -> None:
         ValueError: If a trial could not be composed, before any is run; if none was completed, after all were.
     """
     from litmus.sweeps.plan import Plan
+    from litmus.sweeps.space import shown
     from litmus.sweeps.summary import log_summary, summarize
 
     if not hasattr(launcher, "executor"):
@@ -67,9 +71,12 @@ def start_search(launcher: Launcher, overrides: Sequence[Override]) -> None:
         search.retry_failed()
     executor, (metric, mode) = launcher.executor(), next(iter(plan.objectives.items()))
     table = Table(search.trials, len(search.ended()), metric, mode, executor.room)
+    for trial in search.best():
+        table.compare(trial.values[0], shown(search.point(trial)))
     work_off(search, executor, table)
-    confirmed = start_grid(launcher, plan.confirmations(search)) if plan.confirm and search.best() else []
-    summarize(search, plan, confirmed)
+    summarize(search, plan, [])
+    if plan.confirm and search.best():
+        summarize(search, plan, start_grid(launcher, plan.confirmations(search)))
     if any("wandb" in config.logger for config in configs):
         log_summary(search.folder, configs[0].logger.wandb)
     if not search.best():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import statistics
 import subprocess
 import sys
@@ -39,12 +40,14 @@ def summarize(search: Search, plan: Plan, confirmed: Sequence[Job]) -> None:
         writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
         writer.writeheader()
         writer.writerows(rows)
+    if tested:
+        for metric, found in tested.items():
+            print(f"tested with {found['n']} seeds: {metric} {found['mean']:.4g} ± {found['sd']:.2g}")
+        return
     for trial, row in zip(search.best(), best, strict=True):
         values = "  ".join(f"{metric} {row[metric]:.4g}" for metric in search.objectives)
         print(f"best: {values}  trial {row['number']}, run {row['run']}")
-        print(f"  python train.py {' '.join([*plan.common, *overrides_of(search.point(trial))])}")
-    for metric, found in tested.items():
-        print(f"tested with {found['n']} seeds: {metric} {found['mean']:.4g} ± {found['sd']:.2g}")
+        print(f"  python train.py {shlex.join([*plan.common, *overrides_of(search.point(trial))])}")
     print(f"all trials: {search.folder}/trials.csv")
 
 

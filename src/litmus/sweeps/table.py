@@ -59,12 +59,8 @@ class Table:
         self.seconds.append(seconds)
         self.counts[outcome.status] += 1
         value = value_of(outcome.record, self.metric)
-        if (
-            outcome.status == "done"
-            and value is not None
-            and (self.best is None or self.sign * value > self.sign * self.best[0])
-        ):
-            self.best = value, job.label
+        if outcome.status == "done":
+            self.compare(value, job.label)
         place = f"[{sum(self.counts.values()) + self.before}/{self.total}]"
         shown = "" if value is None else f"{self.metric} {value:.4g}  "
         colour = COLOURS.get(outcome.status, "default")
@@ -72,6 +68,11 @@ class Table:
         self.console.print(line)
         if outcome.status == "failed":
             self.console.print(f"  [red]{escape(outcome.reason)}[/]\n  {escape(str(job.log))}")
+
+    def compare(self, value: float | None, label: str) -> None:
+        """With the best so far."""
+        if value is not None and (self.best is None or self.sign * value > self.sign * self.best[0]):
+            self.best = value, label
 
     def refresh(self) -> None:
         if self.live is None or time.monotonic() - self.looked < EVERY:
@@ -93,13 +94,14 @@ class Table:
         if self.started_at:
             parts.append(f"{len(self.started_at)} running")
         left = self.total - self.before - sum(self.counts.values())
-        if left > 0:
+        if left > len(self.started_at):
             parts.append(f"{left - len(self.started_at)} to do")
         if self.best is not None:
             parts.append(f"best {self.metric} {self.best[0]:.4g} with {self.best[1]}")
         if left > 0 and self.seconds:
             mean = sum(self.seconds) / len(self.seconds)
-            parts.append(f"{_time(mean * left / self.at_once)} left")
+            spent = sum(min(time.monotonic() - started, mean) for started in self.started_at.values())
+            parts.append(f"{_time((mean * left - spent) / self.at_once)} left")
         return Text(" · ".join(parts), style="bold")
 
 
