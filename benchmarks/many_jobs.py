@@ -3,6 +3,7 @@
 import resource
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
@@ -14,6 +15,7 @@ from omegaconf import DictConfig
 
 from litmus.config import CONF, register
 from litmus.sweeps.processes import Processes, slots
+from litmus.sweeps.queue import Executor
 from litmus.sweeps.start import start_grid
 
 JOB = """\
@@ -27,25 +29,28 @@ run.mkdir()
 
 
 class Launcher:
-    """What Hydra would make of hydra/launcher=processes, but for the program."""
+    """What Hydra would make of a launcher of ours, with another executor."""
 
     retry_failed = False
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, overrides: Sequence[str], executor: Callable[[DictConfig], Executor]) -> None:
         setup_globals()
         Plugins.instance()
         loader = ConfigLoaderImpl(create_config_search_path(str(CONF)))
         self.context = HydraContext(config_loader=loader, callbacks=None)  # type: ignore[arg-type]
-        self.config: DictConfig = loader.load_configuration("config", [f"output_root={root}"], RunMode.MULTIRUN)
+        self.config: DictConfig = loader.load_configuration("config", list(overrides), RunMode.MULTIRUN)
+        self.executor = lambda: executor(self.config)
 
-    def executor(self) -> Processes:
-        return Processes([sys.executable, "-S", "-c", JOB], slots(self.config.trainer, 2, None))
+
+def processes(config: DictConfig) -> Processes:
+    return Processes([sys.executable, "-S", "-c", JOB], slots(config.trainer, 2, None))
 
 
 def main(number: int, root: Path) -> None:
     register()
     start = time.perf_counter()
-    start_grid(Launcher(root), [[f"seed={seed}", f"output_root={root}"] for seed in range(number)])
+    points = [[f"seed={seed}", f"output_root={root}"] for seed in range(number)]
+    start_grid(Launcher([f"output_root={root}"], processes), points)
     own = resource.getrusage(resource.RUSAGE_SELF)
     seconds = time.perf_counter() - start
     print(f"{own.ru_utime + own.ru_stime:.1f} CPU s in {seconds:.0f} s, {own.ru_maxrss / 1024:.0f} MB at most")

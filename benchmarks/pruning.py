@@ -11,7 +11,7 @@ from litmus.folder import read_metrics
 
 ROOT = Path(__file__).parents[1]
 REPEATS, TRIALS, MOST = 5, 30, 0.45
-FIXED = ["sweep=digits_quick", f"sweep.trials={TRIALS}", "logger=csv"]
+FIXED = ["sweep=digits_quick", f"sweep.trials={TRIALS}", "logger=csv", "threads=1"]
 
 
 def measure(scratch: Path) -> Iterator[str]:
@@ -33,7 +33,7 @@ def measure(scratch: Path) -> Iterator[str]:
 def search(scratch: Path, seed: int, more: list[str]) -> tuple[int, float]:
     """Epochs over all trials, and the best loss."""
     root = scratch / f"pruning-{seed}-{len(more)}"
-    command = [sys.executable, "train.py", "-m", *FIXED, f"sweep.seed={seed}", *more, f"output_root={root}"]
+    command = [sys.executable, "-m", "benchmarks.forked", *FIXED, f"sweep.seed={seed}", *more, f"output_root={root}"]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (summary,) = root.glob(".sweeps/*/summary.json")
     files = [read_metrics(run / "metrics.csv") for run in root.iterdir() if (run / "run.json").exists()]
