@@ -72,3 +72,17 @@ class ProcessesLauncher(QueueLauncher):
         from litmus.sweeps.processes import Processes, slots
 
         return Processes(program(), slots(self.config.trainer, self.jobs, self.options["gpus_per_job"]))
+
+
+class SubmititSlurmLauncher(QueueLauncher):
+    """On the nodes of a Slurm cluster; the options are those of conf/hydra/launcher/submitit_slurm.yaml."""
+
+    def executor(self) -> Any:
+        from omegaconf import OmegaConf
+
+        from litmus.sweeps.job import program
+        from litmus.sweeps.slurm_jobs import SlurmJobs
+
+        at_once = self.jobs if self.config.sweep is not None else None  # a search learns from what is over
+        options = {name: OmegaConf.to_container(v) if OmegaConf.is_config(v) else v for name, v in self.options.items()}
+        return SlurmJobs(program(), at_once, options)
