@@ -38,8 +38,12 @@ class Forks:
             del self.running[job]
         return done
 
-    def send(self, job: Job, signum: int) -> None:
-        os.kill(self.running[job], signum)
+    def adopts(self, job: Job) -> bool:
+        return False
+
+    def send(self, jobs: Sequence[Job], signum: int) -> None:
+        for job in jobs:
+            os.kill(self.running[job], signum)
 
     def _become(self, job: Job) -> int:
         """Train, and never come back."""

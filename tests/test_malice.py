@@ -273,6 +273,14 @@ HYDRA: dict[str, Tree] = {
     "a sweeper's part": {"sweeper": {"params": MKDIR}},
     "another sweeper": {"sweeper": MKDIR},
     "another launcher": {"launcher": MKDIR},
+    "a line of shell for Slurm": {"launcher": {"setup": ["mkdir TRACE"]}},
+    "an option for Slurm": {"launcher": {"additional_parameters": {"wrap": "mkdir TRACE"}}},
+    "shell that it says was typed": {
+        "launcher": {"setup": ["mkdir TRACE"]},
+        "overrides": {"hydra": ["hydra.launcher.setup=[x]"]},
+    },
+    "an environment for Ray": {"launcher": {"runtime_env": {"env_vars": {"PYTHONSTARTUP": "TRACE"}}}},
+    "a cluster of its own": {"launcher": {"address": "example.org:6379"}},
     "a folder for Hydra's files": {"output_subdir": "TRACE"},
     "conf/ as a place to write to": {"sweep": {"dir": str(ROOT / "conf" / "data")}},
 }

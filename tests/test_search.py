@@ -48,11 +48,16 @@ def write_run(job: Job, monkeypatch: pytest.MonkeyPatch, status: str, losses: li
 
 
 def finish(search: Search, monkeypatch: pytest.MonkeyPatch, status: str, losses: list[float], **record: Any) -> None:
-    job = search.next()
+    job = search.next(nothing)
     assert job is not None
     write_run(job, monkeypatch, status, losses, **record)
     search.tell(job, job.outcome())
     job.release()
+
+
+def nothing(job: Job) -> bool:
+    """What an executor adopts that ends with its sweep."""
+    return False
 
 
 def states(search: Search) -> list[str]:
@@ -142,7 +147,11 @@ def test_failures_and_nan_count_and_do_not_stop_a_search(
     finish(search, monkeypatch, "failed", [], error={"type": "ValueError", "message": "no\nmore"})
     finish(search, monkeypatch, "done", [])  # nothing but NaN
     finish(search, monkeypatch, "done", [0.2])
-    assert states(search) == ["COMPLETE", "FAIL", "FAIL", "COMPLETE"] and not search.more() and search.next() is None
+    assert (
+        states(search) == ["COMPLETE", "FAIL", "FAIL", "COMPLETE"]
+        and not search.more()
+        and search.next(nothing) is None
+    )
     assert [trial.user_attrs.get("reason") for trial in search.ended()] == [
         None, "ValueError: no", "val/loss was never a finite number", None,
     ]  # fmt: skip
@@ -161,7 +170,7 @@ def test_a_trial_that_is_behind_is_pruned(composed: Compose, tmp_path: Path, mon
     search = open_search(composed, tmp_path, "sweep.pruner.n_startup_trials=2")
     finish(search, monkeypatch, "done", [0.5, 0.3, 0.2])
     finish(search, monkeypatch, "done", [0.5, 0.3, 0.1])
-    job = search.next()
+    job = search.next(nothing)
     assert job is not None and search.is_promising(job)
     write_run(job, monkeypatch, "running", [0.9])
     assert search.is_promising(job)  # warm-up
@@ -178,16 +187,16 @@ def test_two_searches_share_a_study_and_adopt_what_a_dead_one_left(
     composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = (open_search(composed, tmp_path, "sweep.trials=3") for _ in range(2))
-    first, second = one.next(), two.next()
+    first, second = one.next(nothing), two.next(nothing)
     assert first is not None and second is not None and first.folder != second.folder
-    third = two.next()
-    assert third is not None and two.next() is None and one.next() is None and one.more()
+    third = two.next(nothing)
+    assert third is not None and two.next(nothing) is None and one.next(nothing) is None and one.more()
     first.release()  # as if its search had been killed before its run began
-    assert two.next() == first and len({job.overrides for job in (first, second, third)}) == 3
+    assert two.next(nothing) == first and len({job.overrides for job in (first, second, third)}) == 3
     second.release()  # as if it had been killed after its run ended
     write_run(second, monkeypatch, "done", [0.3])
     three = open_search(composed, tmp_path, "sweep.trials=3")
-    assert three.next() is None and states(three) == ["RUNNING", "COMPLETE", "RUNNING"]
+    assert three.next(nothing) is None and states(three) == ["RUNNING", "COMPLETE", "RUNNING"]
 
 
 def test_a_search_is_for_what_its_runs_are_best_at(composed: Compose) -> None:
@@ -216,7 +225,7 @@ def test_the_study_may_stand_in_sqlite(composed: Compose, tmp_path: Path, monkey
 
 def test_what_is_tried_first_stands_in_the_space_or_beside_it(composed: Compose, tmp_path: Path) -> None:
     point = {"optimizer.lr": 0.25, "clip": 1.0}
-    job = open_search(composed, tmp_path, first=[point]).next()
+    job = open_search(composed, tmp_path, first=[point]).next(nothing)
     assert job is not None and job.overrides[-2:] == ("optimizer.lr=0.25", "clip=1.0")
     with pytest.raises(ValueError, match=r"sweep.first: optimizer.lr=2.0 is not in"):
         open_search(composed, tmp_path, first=[{"optimizer.lr": 2.0}])

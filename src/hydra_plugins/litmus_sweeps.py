@@ -3,7 +3,7 @@
 It is imported by every command, so nothing heavy is imported before a sweep begins.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -12,7 +12,7 @@ from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 
 class LitmusSweeper(Sweeper):
@@ -72,3 +72,32 @@ class ProcessesLauncher(QueueLauncher):
         from litmus.sweeps.processes import Processes, slots
 
         return Processes(program(), slots(self.config.trainer, self.jobs, self.options["gpus_per_job"]))
+
+
+class SubmititSlurmLauncher(QueueLauncher):
+    """On the nodes of a Slurm cluster; the options are those of conf/hydra/launcher/submitit_slurm.yaml."""
+
+    def executor(self) -> Any:
+        from litmus.sweeps.job import program
+        from litmus.sweeps.slurm_jobs import SlurmJobs
+
+        at_once = self.jobs if self.config.sweep is not None else None  # a search learns from what is over
+        return SlurmJobs(program(), at_once, _plain(self.options))
+
+
+class RayLauncher(QueueLauncher):
+    """On the machines of a Ray cluster; the options are those of conf/hydra/launcher/ray.yaml."""
+
+    def executor(self) -> Any:
+        from litmus.sweeps.job import program
+        from litmus.sweeps.ray_jobs import RayJobs
+
+        return RayJobs(program(), self.config.trainer, self.jobs, _plain(self.options))
+
+
+def _plain(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """With lists and mappings of Python."""
+    return {
+        name: OmegaConf.to_container(value) if isinstance(value, DictConfig | ListConfig) else value
+        for name, value in options.items()
+    }

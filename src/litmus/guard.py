@@ -7,11 +7,13 @@ is, in its words, no complete boundary.
 
 import os
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import hydra._internal.hydra
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
 from litmus.config import CONF
@@ -19,6 +21,7 @@ from litmus.trust import trusted
 
 CONSOLE = frozenset({"logging.StreamHandler", "ext://sys.stdout", "ext://sys.stderr"})
 CALLED = ("_target_", "()", "class", ".")  # Hydra's word for what to call, and those of Python's logging
+RUNS = ("setup", "additional_parameters", "runtime_env", "address")  # launchers run these, or what is sent from there
 WRITTEN = ("output_root", "hydra.run.dir", "hydra.sweep.dir")
 
 
@@ -36,9 +39,11 @@ def guard_hydra() -> None:
 class GuardedLoader(ConfigLoaderImpl):
     """Hydra's, through which everything comes that it acts on."""
 
-    def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
-        config = super().load_configuration(*args, **kwargs)
-        check_hydra(config)
+    def load_configuration(
+        self, config_name: str | None, overrides: list[str], *args: Any, **kwargs: Any
+    ) -> DictConfig:
+        config = super().load_configuration(config_name, overrides, *args, **kwargs)
+        check_hydra(config, overrides)
         return config
 
     def _process_config_searchpath(self, config_name: str | None, parsed_overrides: Any, repo: Any) -> None:
@@ -52,8 +57,11 @@ class GuardedLoader(ConfigLoaderImpl):
         super()._process_config_searchpath(config_name, parsed_overrides, repo)
 
 
-def check_hydra(config: DictConfig) -> None:
+def check_hydra(config: DictConfig, overrides: Sequence[str] = ()) -> None:
     """Looks at what Hydra would call, import, set or write.
+
+    Args:
+        overrides: What the user typed, and nobody else wrote.
 
     Raises:
         ValueError: For the first that the project does not trust.
@@ -75,6 +83,7 @@ def check_hydra(config: DictConfig) -> None:
         _look(plugin, f"hydra.{part}", trusted())
     for part in ("job_logging", "hydra_logging"):
         _look(_plain(config, part), f"hydra.{part}", trusted() | CONSOLE)
+    _check_launcher(_plain(config, "launcher"), overrides)
 
 
 def _plain(config: DictConfig, part: str) -> dict[Any, Any]:
@@ -82,6 +91,29 @@ def _plain(config: DictConfig, part: str) -> dict[Any, Any]:
     plain = OmegaConf.to_container(node, resolve=True) if isinstance(node, DictConfig) else {}
     assert isinstance(plain, dict)
     return plain
+
+
+def _check_launcher(launcher: dict[Any, Any], overrides: Sequence[str]) -> None:
+    """Shell, and what comes to the same, is the user's: it stands on the command line or in the project's own files."""
+    typed = [override.key_or_group for override in OverridesParser.create().parse_overrides(list(overrides))]
+    files = [OmegaConf.load(path) for path in sorted((CONF / "hydra" / "launcher").glob("*.yaml"))]
+    for key in RUNS:
+        for place, value in _leaves(launcher.get(key), key):
+            is_typed = any(f"hydra.launcher.{place}.".startswith(f"{name}.") for name in typed)
+            if not is_typed and all(OmegaConf.select(file, place) != value for file in files):
+                raise ValueError(
+                    f"hydra.launcher.{place}={value} is not trusted, for it is run: give it on the command line, or in"
+                    " a file of conf/hydra/launcher"
+                )
+
+
+def _leaves(node: Any, place: str) -> Iterator[tuple[str, Any]]:
+    """Values, lists among them, with where they stand."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            yield from _leaves(value, f"{place}.{name}")
+    elif node not in (None, []):
+        yield place, node
 
 
 def _look(node: Any, key: str, names: frozenset[str]) -> None:

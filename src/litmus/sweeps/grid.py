@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from litmus.sweeps.job import Job, Outcome
+from litmus.sweeps.job import Adopts, Job, Outcome
 
 
 class Listed:
@@ -20,10 +20,10 @@ class Listed:
             else:
                 (self.before if job.status == "done" else self.left).append(job)
 
-    def next(self) -> Job | None:
+    def next(self, adopts: Adopts) -> Job | None:
         """The first that no other sweep has; those of others are waited for."""
         for job in list(self.left):
-            if job.claim():
+            if job.claim(adopts):
                 self.left.remove(job)
                 if job.status == "done":  # by the other sweep
                     job.release()
@@ -39,7 +39,7 @@ class Listed:
         return True
 
     def tell(self, job: Job, outcome: Outcome) -> None:
-        if outcome.status == "failed":
+        if outcome.status != "done":  # stopped by somebody else, too
             self.failed.append(job)
 
 

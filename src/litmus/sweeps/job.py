@@ -5,7 +5,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from litmus.folder import read_record, write_whole
 from litmus.lock import lock, unlock
+from litmus.sweeps.slurm_queue import QUEUE
 
 JOB, GROUP = "LITMUS_JOB", "WANDB_RUN_GROUP"  # in the environment of a job: its folder, and the sweep it belongs to
 NOT_OF_THE_RESULT = ("resume", "output_root", "data_root", "threads", "workers", "tags", "logger")
@@ -43,7 +44,7 @@ class Job:
 
     Attributes:
         label: What sets it apart from the other jobs of its sweep.
-        folder: For its notes: log.txt, what it printed; run, the id of its run.
+        folder: For its notes: log.txt, what it printed; run, the id of its run; slurm, its name in a queue.
         group: The sweep.
     """
 
@@ -65,6 +66,31 @@ class Job:
         return found if found is not None and (found / "run.json").exists() else None
 
     @property
+    def queue_note(self) -> Path:
+        """What Slurm calls it, and where what Slurm says about it is written."""
+        return self.folder / "slurm"
+
+    @property
+    def queued(self) -> str | None:
+        """What Slurm calls it, if a sweep gave it to Slurm and did not see its end."""
+        return self.queue_note.read_text().splitlines()[0] if self.queue_note.exists() else None
+
+    @property
+    def is_queued(self) -> bool:
+        """Whether it waits or runs there."""
+        return self.queued is not None and bool(QUEUE.alive([self.queued]))
+
+    @property
+    def is_written(self) -> bool:
+        """Whether a process writes into its run."""
+        try:
+            if self.run is not None:
+                unlock(lock(self.run))
+        except ValueError:
+            return True
+        return False
+
+    @property
     def status(self) -> str:
         """Of its run; `missing` if there is none."""
         return read_record(self.run)["status"] if self.run is not None else "missing"
@@ -80,21 +106,18 @@ class Job:
         ours = {name: value for name, value in os.environ.items() if name not in OWN_PROCESS}
         return {GROUP: self.group, **ours, JOB: str(self.folder)}
 
-    def claim(self) -> bool:
-        """Takes it for this sweep; false while another one has it, or while a process that a dead one left behind
-        still writes into its run."""
+    def claim(self, adopts: "Adopts") -> bool:
+        """Takes it for this sweep; false while another one has it, or while what a dead one left behind waits in
+        Slurm's queue or still writes into its run, if this sweep does not adopt it."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        held: list[int] = []
         try:
-            held.append(lock(self.folder))
-            if self.run is not None:
-                unlock(lock(self.run))
+            CLAIMED[self.folder] = lock(self.folder)
         except ValueError:
-            for descriptor in held:
-                unlock(descriptor)
             return False
-        (CLAIMED[self.folder],) = held
-        return True
+        if adopts(self) or not (self.is_written or self.is_queued):
+            return True
+        self.release()
+        return False
 
     def release(self) -> None:
         """Leaves it to others."""
@@ -116,6 +139,9 @@ class Job:
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
         said = [line for line in lines if line.startswith("error: ")]
         return (said or lines or ["it said nothing"])[-1].removeprefix("error: ")
+
+
+Adopts = Callable[[Job], bool]  # whether a sweep goes on with what another one started
 
 
 def note_run(folder: Path) -> dict[str, str]:

@@ -33,6 +33,9 @@ class Processes:
     def room(self) -> int:
         return len(self.free)
 
+    def adopts(self, job: Job) -> bool:
+        return False
+
     def start(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
             devices = self.free.pop(0)
@@ -53,14 +56,12 @@ class Processes:
             self.free.append(self.running.pop(job)[1])
         return done
 
-    def send(self, job: Job, signum: int) -> None:
-        if job not in self.running:  # it could not be started
-            return
-        process = self.running[job][0]
-        if signum == signal.SIGKILL:
-            os.killpg(process.pid, signum)  # its other ranks, too
-        else:
-            process.send_signal(signum)
+    def send(self, jobs: Sequence[Job], signum: int) -> None:
+        for process in (self.running[job][0] for job in jobs if job in self.running):
+            if signum == signal.SIGKILL:
+                os.killpg(process.pid, signum)  # its other ranks, too
+            else:
+                process.send_signal(signum)
 
 
 def slots(trainer: DictConfig, jobs: int | None, gpus_per_job: int | None) -> list[Mapping[str, str]]:

@@ -8,16 +8,17 @@ from contextlib import ExitStack
 from typing import Protocol
 
 from litmus.signals import PRUNE, Stopped, stop
-from litmus.sweeps.job import Job, Outcome
+from litmus.sweeps.job import Adopts, Job, Outcome
 from litmus.sweeps.table import Table
 
 POLL = 0.1  # seconds
+NOT_BEGUN = Outcome("interrupted", "", {})  # what was asked to end before it had a run
 
 
 class Source(Protocol):
     """Says what is run next, and learns how it ended."""
 
-    def next(self) -> Job | None:
+    def next(self, adopts: Adopts) -> Job | None:
         """The next job, claimed; None if there is none at the moment."""
 
     def more(self) -> bool:
@@ -37,14 +38,17 @@ class Executor(Protocol):
     def room(self) -> int:
         """How many more it takes."""
 
+    def adopts(self, job: Job) -> bool:
+        """Whether a sweep that is gone started it and it is still to come, or runs: then starting it is to watch it."""
+
     def start(self, jobs: Sequence[Job]) -> None:
         """At once, all of them."""
 
     def ended(self) -> list[Job]:
         """Those that did since the last call."""
 
-    def send(self, job: Job, signum: int) -> None:
-        """A signal to one that runs."""
+    def send(self, jobs: Sequence[Job], signum: int) -> None:
+        """A signal to some that were started; SIGTERM also keeps back what waits, SIGKILL ends everything."""
 
 
 def work_off(source: Source, executor: Executor, table: Table) -> None:
@@ -69,18 +73,17 @@ def work_off(source: Source, executor: Executor, table: Table) -> None:
                 _start(source, executor, running, table)
             elif not asked:
                 asked = True
-                for job in running:
-                    executor.send(job, signal.SIGTERM)
+                executor.send(running, signal.SIGTERM)
             for job in executor.ended():
-                outcome = job.outcome()
+                outcome = NOT_BEGUN if asked and job.run is None else job.outcome()
                 source.tell(job, outcome)
                 table.ended(job, outcome)
                 running.remove(job)
                 job.release()
-            for job in running:
-                if job not in unpromising and not source.is_promising(job):
-                    unpromising.add(job)
-                    executor.send(job, PRUNE)
+            found = [job for job in running if job not in unpromising and not source.is_promising(job)]
+            if found:
+                unpromising.update(found)
+                executor.send(found, PRUNE)
             table.refresh()
             time.sleep(POLL)
         if stop.asked is not None:
@@ -90,7 +93,7 @@ def work_off(source: Source, executor: Executor, table: Table) -> None:
 
 def _start(source: Source, executor: Executor, running: list[Job], table: Table) -> None:
     chosen: list[Job] = []
-    while len(chosen) < executor.room and (job := source.next()):
+    while len(chosen) < executor.room and (job := source.next(executor.adopts)):
         chosen.append(job)
         table.started(job)
     running += chosen
@@ -99,6 +102,6 @@ def _start(source: Source, executor: Executor, running: list[Job], table: Table)
 
 
 def _kill(running: list[Job], executor: Executor) -> None:
+    executor.send(running, signal.SIGKILL)
     for job in running:
-        executor.send(job, signal.SIGKILL)
         job.release()

@@ -21,7 +21,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
 from litmus.folder import read_metrics
-from litmus.sweeps.job import Job, Outcome
+from litmus.sweeps.job import Adopts, Job, Outcome
 from litmus.sweeps.space import Space, overrides_of, shown
 from litmus.sweeps.table import value_of
 
@@ -90,16 +90,16 @@ class Search:
                     attributes = {ALSO: trial.user_attrs.get(ALSO, {}), RETRY_OF: trial.number}
                     self.study.enqueue_trial(trial.params, user_attrs=attributes)
 
-    def next(self) -> Job | None:
+    def next(self, adopts: Adopts) -> Job | None:
         with self._alone():
             counted, mine = self._counted(), {trial.number for trial in self.running.values()}
             for trial in counted:
-                if trial.state == TrialState.RUNNING and trial.number not in mine and (job := self._job(trial)):
+                if trial.state == TrialState.RUNNING and trial.number not in mine and (job := self._job(trial, adopts)):
                     if job.status not in ENDED:
                         return job
                     self.tell(job, job.outcome())  # a search that was killed did not live to
                     job.release()
-            return self._job(self._ask()) if len(counted) < self.trials else None
+            return self._job(self._ask(), adopts) if len(counted) < self.trials else None
 
     def more(self) -> bool:
         counted = self._counted()
@@ -162,11 +162,11 @@ class Search:
             trial.report(value, step)
         return len(values) > known
 
-    def _job(self, frozen: FrozenTrial) -> Job | None:
+    def _job(self, frozen: FrozenTrial, adopts: Adopts) -> Job | None:
         """The trial's, claimed; None if another search has it. What a dead one had not drawn yet is drawn."""
         folder = self.folder / f"trial-{frozen.number:04d}"
         job = Job(label="", overrides=(), folder=folder, root=self.root, group=self.folder.name)
-        if not job.claim():
+        if not job.claim(adopts):
             return None
         trial = optuna.Trial(self.study, frozen._trial_id)
         point = {**self.space.draw(trial), **frozen.user_attrs.get(ALSO, {})}
