@@ -21,7 +21,7 @@ AT_ONCE = 2
 class Forks:
     """An executor."""
 
-    def __init__(self, config: DictConfig) -> None:
+    def __init__(self, trainer: DictConfig) -> None:
         self.running: dict[Job, int] = {}
 
     @property

@@ -39,11 +39,11 @@ class Launcher:
         loader = ConfigLoaderImpl(create_config_search_path(str(CONF)))
         self.context = HydraContext(config_loader=loader, callbacks=None)  # type: ignore[arg-type]
         self.config: DictConfig = loader.load_configuration("config", list(overrides), RunMode.MULTIRUN)
-        self.executor = lambda: executor(self.config)
+        self.executor = executor
 
 
-def processes(config: DictConfig) -> Processes:
-    return Processes([sys.executable, "-S", "-c", JOB], slots(config.trainer, 2, None))
+def processes(trainer: DictConfig) -> Processes:
+    return Processes([sys.executable, "-S", "-c", JOB], slots(trainer, 2, None))
 
 
 def main(number: int, root: Path) -> None:

@@ -1,6 +1,7 @@
 """A search by itself, with runs that somebody else wrote: what it proposes, counts, prunes and adopts."""
 
 import json
+import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from litmus.sweeps.job import Job, note_run
+from litmus.snapshot import resolve
+from litmus.sweeps.job import Job, identity, note_run
 from litmus.sweeps.plan import Plan
 from litmus.sweeps.search import Search
 from litmus.sweeps.space import Space, overrides_of
@@ -203,6 +205,85 @@ def test_a_search_is_for_what_its_runs_are_best_at(composed: Compose) -> None:
     given = OverridesParser.create().parse_overrides(["optimizer.lr=interval(0,1)", "data=imdb", "model=lstm"])
     plan = Plan(composed("sweep=default").sweep, "default", given, composed_of(composed))
     assert plan.objectives == {"val/accuracy": "max"}
+
+
+def test_a_key_of_the_space_can_be_fixed_to_nothing(composed: Compose) -> None:
+    given = OverridesParser.create().parse_overrides(["model.dropout=null"])
+    plan = Plan(composed("sweep=digits_quick").sweep, "digits_quick", given, composed_of(composed))
+    assert any("model.dropout=null" in example for example in plan.examples())
+
+
+def test_what_changes_no_result_makes_no_other_search_and_no_other_job(composed: Compose, tmp_path: Path) -> None:
+    def plan(*words: str) -> Plan:
+        given = OverridesParser.create().parse_overrides(list(words))
+        return Plan(composed("sweep=digits_quick").sweep, "digits_quick", given, composed_of(composed))
+
+    assert plan("threads=1", "epochs=2").id == plan("epochs=2", "logger=csv", "output_root=o").id != plan("epochs=3").id
+    here, there, other = (
+        identity(resolve(composed("data=mnist", *words)))
+        for words in (["workers=2"], [f"data_root={tmp_path}", "tags=[a]"], ["data.batch_size=7"])
+    )
+    assert here == there != other
+
+
+def test_a_line_that_a_kill_cut_short_is_left_out(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = open_search(composed, tmp_path, "sweep.trials=3")
+    finish(search, monkeypatch, "done", [0.3])
+    with open(search.folder / "journal.log", "a") as journal:
+        journal.write('{"op_code": 4, "work')
+    for loss in (0.2, 0.1):
+        finish(open_search(composed, tmp_path, "sweep.trials=3"), monkeypatch, "done", [loss])
+    assert states(open_search(composed, tmp_path, "sweep.trials=3")) == ["COMPLETE"] * 3
+
+
+def test_a_grid_is_whole_even_if_it_was_not_put_into_the_study_at_once(composed: Compose, tmp_path: Path) -> None:
+    words, space = ("sweep/sampler=grid", "sweep.trials=4"), {"seed": "range(4)"}
+    search = open_search(composed, tmp_path, *words, space=space)
+    jobs = [search.next(nothing) for _ in range(2)]
+    again = open_search(composed, tmp_path, *words, space=space)
+    jobs += [again.next(nothing) for _ in range(2)]
+    assert sorted(job.overrides[-1] for job in jobs if job) == ["seed=0", "seed=1", "seed=2", "seed=3"]
+    assert len(again.study.trials) == 4 and again.next(nothing) is None
+
+
+class Payload:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self.path,)
+
+
+def test_a_pickle_in_a_study_is_not_read(composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("sweep/sampler=cmaes", "sweep.sampler.n_startup_trials=1", "sweep.trials=11")
+    space = {"optimizer.lr": "interval(0.0, 1.0)", "model.dropout": "interval(0.0, 1.0)"}
+    search = open_search(composed, tmp_path, *words, space=space)
+    job = search.next(nothing)
+    assert job is not None
+    poison = pickle.dumps(Payload(tmp_path / "ran")).hex()
+    search.storage.set_trial_system_attr(search.running[job]._trial_id, "cma:optimizer:0", poison)
+    write_run(job, monkeypatch, "done", [0.3])
+    search.tell(job, job.outcome())
+    job.release()
+    again = open_search(composed, tmp_path, *words, space=space)
+    for loss in (0.2, 0.1, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.25, 0.15):
+        finish(again, monkeypatch, "done", [loss])
+    assert not (tmp_path / "ran").exists()
+    assert any("cma:optimizer:0" in trial.system_attrs for trial in again.study.trials[1:])  # its own is
+
+
+def test_the_best_is_confirmed_with_seeds_that_the_search_has_not_seen(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = composed("sweep=default", "sweep.confirm=2").sweep
+    given = OverridesParser.create().parse_overrides(["seed=2", "data=digits", "optimizer.lr=interval(0,1)"])
+    plan = Plan(config, "mine", given, composed_of(composed))
+    search = plan.open(tmp_path)
+    finish(search, monkeypatch, "done", [0.3])
+    assert [words[-1] for words in plan.confirmations(search)] == ["seed=1", "seed=3"]
+    assert all("test=false" not in words and "seed=2" not in words for words in plan.confirmations(search))
 
 
 def test_several_objectives_have_several_best_trials(

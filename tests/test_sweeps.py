@@ -131,6 +131,7 @@ def test_a_sweep_of_runs_on_two_devices_trains_each_once(tmp_path: Path) -> None
         (["model=cnn,lsmt"], "error: model=lsmt does not exist: did you mean lstm?"),
         (["optimizer.rl=0.1,0.2"], "error: optimizer.rl is not a key: there is betas, fused, lr, weight_decay"),
         (["sweep=digits_quick", "sweep.space={model.hiden: 'choice(1,2)'}"], "model.hiden is not a key"),
+        (["optimizer.lr=interval(0,1)"], "optimizer.lr=interval(0,1) has no end of values: add sweep=default"),
         (["sweep=digits_quick", "test=true"], "a search, which never tests"),
         (["sweep=digits_quick", "sweep.trials=0"], "sweep.trials=0 is not at least 1"),
         (["sweep=digits_quick", "hydra/launcher=basic"], "which needs hydra/launcher=processes"),

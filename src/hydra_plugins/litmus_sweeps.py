@@ -25,14 +25,14 @@ class LitmusSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+        from litmus.sweeps.grid import points_of
 
         overrides = OverridesParser.create(config_loader=self.context.config_loader).parse_overrides(arguments)
         if self.composed.sweep is not None:
             from litmus.sweeps.start import start_search
 
             return start_search(self.launching, overrides)
-        return self.launching.launch(BasicSweeper.split_arguments(overrides, None)[0], initial_job_idx=0)
+        return self.launching.launch(points_of(overrides), initial_job_idx=0)
 
 
 class QueueLauncher(Launcher):
@@ -55,8 +55,8 @@ class QueueLauncher(Launcher):
         start_grid(self, job_overrides)
         return []
 
-    def executor(self) -> Any:
-        """What runs the jobs."""
+    def executor(self, trainer: DictConfig) -> Any:
+        """What runs the jobs; `trainer` is the configuration of the first one's."""
         raise NotImplementedError
 
 
@@ -67,17 +67,17 @@ class ProcessesLauncher(QueueLauncher):
         gpus_per_job: None: as many as a job's trainer asks for.
     """
 
-    def executor(self) -> Any:
+    def executor(self, trainer: DictConfig) -> Any:
         from litmus.sweeps.job import program
         from litmus.sweeps.processes import Processes, slots
 
-        return Processes(program(), slots(self.config.trainer, self.jobs, self.options["gpus_per_job"]))
+        return Processes(program(), slots(trainer, self.jobs, self.options["gpus_per_job"]))
 
 
 class SubmititSlurmLauncher(QueueLauncher):
     """On the nodes of a Slurm cluster; the options are those of conf/hydra/launcher/submitit_slurm.yaml."""
 
-    def executor(self) -> Any:
+    def executor(self, trainer: DictConfig) -> Any:
         from litmus.sweeps.job import program
         from litmus.sweeps.slurm_jobs import SlurmJobs
 
@@ -88,11 +88,11 @@ class SubmititSlurmLauncher(QueueLauncher):
 class RayLauncher(QueueLauncher):
     """On the machines of a Ray cluster; the options are those of conf/hydra/launcher/ray.yaml."""
 
-    def executor(self) -> Any:
+    def executor(self, trainer: DictConfig) -> Any:
         from litmus.sweeps.job import program
         from litmus.sweeps.ray_jobs import RayJobs
 
-        return RayJobs(program(), self.config.trainer, self.jobs, _plain(self.options))
+        return RayJobs(program(), trainer, self.jobs, _plain(self.options))
 
 
 def _plain(options: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 import functools
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,8 @@ def command(hydra_main: Callable[[Job], Callable[[], None]], job: Job) -> None:
         hydra_main(reported)()
     except Stopped as stopped:
         sys.exit(stopped.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     except Exception as error:
         failed = True
         say(error, everything)

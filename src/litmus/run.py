@@ -261,7 +261,7 @@ def now() -> str:
 
 def _make_folder(root: Path, name: str) -> Path:
     """A folder that nobody else has, even if many start in the same microsecond."""
-    stem = re.sub(r"[^\w.-]+", "-", name)
+    stem = re.sub(r"[^\w.-]+", "-", name, flags=re.ASCII)
     while True:
         folder = root.absolute() / f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{stem}-{secrets.token_hex(3)}"
         try:

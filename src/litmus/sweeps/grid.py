@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.types import Override
+
 from litmus.sweeps.job import Adopts, Job, Outcome
 
 
@@ -14,23 +17,31 @@ class Listed:
         self.failed_before: list[Job] = []
         self.left: list[Job] = []
         self.failed: list[Job] = []
-        for job in dict.fromkeys(jobs):
-            if job.status == "failed" and not retry_failed:
-                self.failed_before.append(job)
-            else:
-                (self.before if job.status == "done" else self.left).append(job)
+        unique = list({job.folder: job for job in jobs}.values())
+        self.again = [job for job in unique if job.status == "failed" and retry_failed]
+        for job in unique:
+            if not self._is_over(job):
+                self.left.append(job)
 
     def next(self, adopts: Adopts) -> Job | None:
         """The first that no other sweep has; those of others are waited for."""
         for job in list(self.left):
             if job.claim(adopts):
                 self.left.remove(job)
-                if job.status == "done":  # by the other sweep
-                    job.release()
-                    self.before.append(job)
-                else:
+                if not self._is_over(job):
                     return job
+                job.release()  # another sweep had it
         return None
+
+    def _is_over(self, job: Job) -> bool:
+        status = job.status
+        if status == "done":
+            self.before.append(job)
+        elif status == "failed" and job not in self.again:
+            self.failed_before.append(job)
+        else:
+            return False
+        return True
 
     def more(self) -> bool:
         return bool(self.left)
@@ -43,12 +54,24 @@ class Listed:
             self.failed.append(job)
 
 
+def points_of(overrides: Sequence[Override]) -> list[list[str]]:
+    """Every combination of what a command line lists.
+
+    Raises:
+        ValueError: If there is no end of them.
+    """
+    for override in overrides:
+        if override.is_sweep_override() and not override.is_discrete_sweep():
+            raise ValueError(f"{override.input_line} has no end of values: add sweep=default to search it")
+    return BasicSweeper.split_arguments(list(overrides), None)[0]
+
+
 def jobs_of(points: Sequence[Sequence[str]], identities: Sequence[str], root: Path, group: str) -> list[Job]:
     """A job a point, called after the overrides in which they differ."""
     common = set(points[0]).intersection(*points[1:]) if len(points) > 1 else set()
     return [
         Job(
-            label=" ".join(word for word in point if word not in common) or "the run",
+            label=" ".join(word for word in point if word not in common),
             overrides=tuple(point),
             folder=root / ".sweeps" / "jobs" / name,
             root=root,

@@ -19,6 +19,7 @@ from litmus.sweeps.slurm_queue import QUEUE
 JOB, GROUP = "LITMUS_JOB", "WANDB_RUN_GROUP"  # in the environment of a job: its folder, and the sweep it belongs to
 NOT_OF_THE_RESULT = ("resume", "output_root", "data_root", "threads", "workers", "tags", "logger")
 OWN_PROCESS = ("LITMUS_RUN_DIR", "WANDB_RUN_ID", "WANDB_SWEEP_ID")  # of the sweep's process, and not of a job
+ENDED = ("done", "pruned", "failed")
 GOES_ON = ("running", "interrupted", "lost")
 CLAIMED: dict[Path, int] = {}  # folders of jobs, and the descriptors of their locks
 
@@ -127,15 +128,16 @@ class Job:
     def outcome(self) -> Outcome:
         """How it ended, when its process has."""
         if self.run is None:
-            return Outcome("failed", self._last_words(), {})
+            return Outcome("failed", self.last_words(), {})
         record = read_record(self.run)
         if record["status"] in ("running", "lost"):
-            return Outcome("failed", f"it was killed; {self.log} ends with: {self._last_words()}", record)
+            return Outcome("failed", f"it was killed; {self.log} ends with: {self.last_words()}", record)
         error = record.get("error") or {}
         message = str(error.get("message", "")).strip().splitlines()
         return Outcome(record["status"], f"{error.get('type')}: {message[0]}" if message else "", record)
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """What it said of its error, or the last that it said."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
         said = [line for line in lines if line.startswith("error: ")]
         return (said or lines or ["it said nothing"])[-1].removeprefix("error: ")
@@ -153,11 +155,12 @@ def note_run(folder: Path) -> dict[str, str]:
 
 
 def identity(plain: DictConfig) -> str:
-    """The same for every configuration that asks for the same result."""
+    """The same for every configuration that asks for the same result, wherever its data stand."""
     content = OmegaConf.to_container(plain)
     assert isinstance(content, dict)
     kept = {key: value for key, value in content.items() if key not in NOT_OF_THE_RESULT}
-    return digest(json.dumps(kept, sort_keys=True))
+    kept["data"] = {key: value for key, value in kept["data"].items() if key not in NOT_OF_THE_RESULT}
+    return digest(json.dumps(kept, sort_keys=True).replace(plain.data_root, ""))
 
 
 def digest(text: str) -> str:

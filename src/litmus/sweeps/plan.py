@@ -1,10 +1,10 @@
 """What a search is: conf/sweep/NAME.yaml with what the command line says otherwise."""
 
+import itertools
 import json
 import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,13 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from optuna.samplers import RandomSampler
+from optuna.distributions import CategoricalDistribution
 
-from litmus.sweeps.job import digest
+from litmus.sweeps.job import NOT_OF_THE_RESULT, digest
+from litmus.sweeps.samplers import Grid
 from litmus.sweeps.search import Search
-from litmus.sweeps.space import Space, overrides_of
+from litmus.sweeps.space import Space, category, overrides_of
 from litmus.trust import check
-
-
-class Grid(RandomSampler):
-    """Every point of the space, in its order: they are tried first, and there are no others."""
 
 
 class Plan:
@@ -55,7 +52,7 @@ class Plan:
             if override.is_sweep_override():
                 declared[key] = str(override.input_line).partition("=")[2]
             elif key in declared:
-                declared[key] = f"choice({override.get_value_element_as_str()})"
+                declared[key] = CategoricalDistribution([category(override.get_value_element_as_str())])
         self.space = Space(declared)
         for point in settings["first"]:
             self.space.check(point)
@@ -70,8 +67,9 @@ class Plan:
             raise ValueError(f"sweep.objectives: a search never sees {hidden[0]}: give one of validation, as val/loss")
         metric, mode = next(iter(self.objectives.items()))
         self.fixed = [*self.common, f"objective.metric={metric}", f"objective.mode={mode}", "test=false"]
-        parts = [declared, self.fixed, self.objectives, settings["sampler"], settings["pruner"], settings["first"]]
-        self.id = f"{name}-{digest(json.dumps(parts, sort_keys=True))[:6]}"
+        kept = sorted(word for word in self.fixed if _key(word) not in NOT_OF_THE_RESULT)
+        parts = [declared, kept, self.objectives, settings["sampler"], settings["pruner"], settings["first"]]
+        self.id = f"{name}-{digest(json.dumps(parts, sort_keys=True, default=str))[:6]}"
 
     def _own_objective(self, compose: Callable[[list[str]], DictConfig]) -> Any:
         return compose([*self.common, *overrides_of(next(self.space.examples()))]).objective
@@ -89,7 +87,7 @@ class Plan:
         first: list[Mapping[str, Any]] = list(self.settings["first"])
         trials: int = self.settings["trials"]
         if isinstance(sampler, Grid):
-            first += islice(self.space.grid(), max(0, trials - len(first)))
+            first += itertools.islice(self.space.grid(), max(0, trials - len(first)))
             trials = len(first)
         search = Search(
             self.space,
@@ -102,16 +100,17 @@ class Plan:
             pruner=instantiate(self.settings["pruner"], _convert_="all"),
             storage=self.settings["storage"],
         )
-        if search.is_new():
-            search.try_first(first)
+        search.try_first(first)
         return search
 
     def confirmations(self, search: Search) -> list[list[str]]:
         """The best point with seeds that the search has not seen."""
         (best, *_) = search.best()
-        return [
-            [*self.common, *overrides_of(search.point(best)), f"seed={seed}"] for seed in range(1, self.confirm + 1)
-        ]
+        words = [*self.common, *overrides_of(search.point(best))]
+        seen = {word for word in words if _key(word) == "seed"}
+        point = [word for word in words if word not in seen]
+        seeds = (seed for seed in itertools.count(1) if f"seed={seed}" not in seen)
+        return [[*point, f"seed={seed}"] for seed in itertools.islice(seeds, self.confirm)]
 
 
 def _key(override: str) -> str:

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from omegaconf import DictConfig
@@ -53,7 +54,11 @@ class Processes:
     def ended(self) -> list[Job]:
         done = [job for job, (process, _) in self.running.items() if process.poll() is not None]
         for job in done:
-            self.free.append(self.running.pop(job)[1])
+            process, devices = self.running.pop(job)
+            if process.returncode:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)  # its other ranks, which would hold the GPUs
+            self.free.append(devices)
         return done
 
     def send(self, jobs: Sequence[Job], signum: int) -> None:

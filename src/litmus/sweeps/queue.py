@@ -8,11 +8,11 @@ from contextlib import ExitStack
 from typing import Protocol
 
 from litmus.signals import PRUNE, Stopped, stop
-from litmus.sweeps.job import Adopts, Job, Outcome
+from litmus.sweeps.job import ENDED, Adopts, Job, Outcome
 from litmus.sweeps.table import Table
 
 POLL = 0.1  # seconds
-NOT_BEGUN = Outcome("interrupted", "", {})  # what was asked to end before it had a run
+STOPPED = Outcome("interrupted", "", {})
 
 
 class Source(Protocol):
@@ -75,10 +75,10 @@ def work_off(source: Source, executor: Executor, table: Table) -> None:
                 asked = True
                 executor.send(running, signal.SIGTERM)
             for job in executor.ended():
-                outcome = NOT_BEGUN if asked and job.run is None else job.outcome()
+                running.remove(job)
+                outcome = _outcome(job, asked)
                 source.tell(job, outcome)
                 table.ended(job, outcome)
-                running.remove(job)
                 job.release()
             found = [job for job in running if job not in unpromising and not source.is_promising(job)]
             if found:
@@ -89,6 +89,16 @@ def work_off(source: Source, executor: Executor, table: Table) -> None:
         if stop.asked is not None:
             print("the same command goes on with what was stopped", file=sys.stderr)
             raise Stopped(stop.asked)
+
+
+def _outcome(job: Job, asked: bool) -> Outcome:
+    """What is stopped by the sweep goes on with the next one; what stopped otherwise, or can't go on, has failed."""
+    if asked and job.status not in ENDED:
+        return STOPPED
+    outcome = job.outcome()
+    if outcome.status == "interrupted":
+        return Outcome("failed", f"it was interrupted: {job.last_words()}", outcome.record)
+    return outcome
 
 
 def _start(source: Source, executor: Executor, running: list[Job], table: Table) -> None:

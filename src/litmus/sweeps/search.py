@@ -16,17 +16,16 @@ from typing import Any
 import optuna
 from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
-from optuna.storages import JournalStorage, get_storage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages import get_storage
 from optuna.trial import FrozenTrial, TrialState
 
 from litmus.folder import read_metrics
-from litmus.sweeps.job import Adopts, Job, Outcome
+from litmus.sweeps.job import ENDED, Adopts, Job, Outcome
+from litmus.sweeps.journal import open_journal
 from litmus.sweeps.space import Space, overrides_of, shown
 from litmus.sweeps.table import value_of
 
-ALSO, RETRY_OF, RUN, REASON = "also", "retry_of", "run", "reason"  # what a study notes of a trial
-ENDED = ("done", "pruned", "failed")
+ALSO, FIRST, RETRY_OF, RUN, REASON = "also", "first", "retry_of", "run", "reason"  # what a study notes of a trial
 COUNTED = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL, TrialState.RUNNING)
 
 
@@ -56,7 +55,7 @@ class Search:
         self.space, self.folder, self.root, self.fixed = space, folder, root, fixed
         self.objectives, self.trials = objectives, trials
         folder.mkdir(parents=True, exist_ok=True)
-        self.storage = get_storage(storage or JournalStorage(JournalFileBackend(str(folder / "journal.log"))))
+        self.storage = get_storage(storage) if storage else open_journal(folder / "journal.log")
         self.study = optuna.create_study(
             storage=self.storage,
             study_name=folder.name,
@@ -69,18 +68,18 @@ class Search:
         self.sizes: dict[Job, int] = {}  # of their metrics.csv, when last looked at
         self.known = 0  # trials that are there when this search alone asks
 
-    def is_new(self) -> bool:
-        """Whether nothing was tried yet."""
-        return not self.study.get_trials(deepcopy=False)
-
     def try_first(self, points: Sequence[Mapping[str, Any]]) -> None:
-        """Before the sampler draws any; keys outside the space are allowed."""
+        """Before the sampler draws any, each once in the life of a study; keys outside the space are allowed."""
         keys = {parameter.key for parameter in self.space.parameters}
-        for point in points:
-            inside = {key: value for key, value in point.items() if key in keys}
-            also = {key: value for key, value in point.items() if key not in keys}
-            self.study.enqueue_trial(inside, user_attrs={ALSO: also})
-        self.known = len(points)
+        with self._alone():
+            trials = self.study.get_trials(deepcopy=False)
+            there = {trial.user_attrs.get(FIRST) for trial in trials}
+            missing = [index for index in range(len(points)) if index not in there]
+            for index in missing:
+                inside = {key: value for key, value in points[index].items() if key in keys}
+                also = {key: value for key, value in points[index].items() if key not in keys}
+                self.study.enqueue_trial(inside, user_attrs={ALSO: also, FIRST: index})
+            self.known = len(missing) if not trials else -1
 
     def retry_failed(self) -> None:
         """The same points once more."""

@@ -79,8 +79,8 @@ class Space:
     """Parameters in the order in which they are drawn.
 
     Args:
-        declared: From a key to a sweep in Hydra's syntax, such as `tag(log, interval(1e-4, 1e-1))`, or to a mapping
-            of `values`, such a sweep, and `when`, a mapping of other keys to a value or a list of values.
+        declared: From a key to a distribution, a sweep in Hydra's syntax, as `tag(log, interval(1e-4, 1e-1))`, or a
+            mapping of `values`, such a sweep, and `when`, a mapping of other keys to a value or a list of values.
 
     Raises:
         ValueError: For what is no such sweep, or depends on a key that is not drawn before.
@@ -97,7 +97,8 @@ class Space:
                         f"sweep.space: {key} depends on {other}, not drawn before: {did_you_mean(other, known)}"
                     )
             accepted = {other: value if isinstance(value, list) else [value] for other, value in when.items()}
-            self.parameters.append(Parameter(key, _distribution(key, str(values)), accepted))
+            drawn = values if isinstance(values, BaseDistribution) else _distribution(key, str(values))
+            self.parameters.append(Parameter(key, drawn, accepted))
         if not self.parameters:
             raise ValueError(
                 "sweep.space is empty: give the keys that are searched as conf/sweep/digits_quick.yaml does, or on the "
@@ -185,10 +186,10 @@ def _distribution(key: str, text: str) -> BaseDistribution:
         raise ValueError(
             f"{where} is one value: give choice(...), range(...) or interval(...), or put it into sweep.fixed"
         )
-    return CategoricalDistribution([_category(text) for text in override.sweep_string_iterator()])
+    return CategoricalDistribution([category(text) for text in override.sweep_string_iterator()])
 
 
-def _category(text: str) -> Value:
+def category(text: str) -> Value:
     """Numbers as such, for a sampler to know their order; the rest as it stands on the command line."""
     value = OverridesParser.create().parse_override(f"key={text}").value()
     return value if isinstance(value, bool | int | float) else text

@@ -22,8 +22,8 @@ class Launcher(Protocol):
     config: DictConfig
     retry_failed: bool
 
-    def executor(self) -> Executor:
-        """What runs the jobs."""
+    def executor(self, trainer: DictConfig) -> Executor:
+        """What runs the jobs; `trainer` is the configuration of the first one's."""
 
 
 def start_grid(launcher: Launcher, points: Sequence[Sequence[str]]) -> list[Job]:
@@ -37,7 +37,7 @@ def start_grid(launcher: Launcher, points: Sequence[Sequence[str]]) -> list[Job]
     identities = [identity(config) for config in configs]
     group = f"grid-{digest(' '.join(sorted(identities)))[:6]}"
     jobs = jobs_of(points, identities, root, group)
-    source, executor = Listed(jobs, launcher.retry_failed), launcher.executor()
+    source, executor = Listed(jobs, launcher.retry_failed), launcher.executor(configs[0].trainer)
     total, objective = len(source.before) + len(source.left), configs[0].objective
     table = Table(total, len(source.before), objective.metric, objective.mode, executor.room)
     for job in source.before:
@@ -69,7 +69,7 @@ def start_search(launcher: Launcher, overrides: Sequence[Override]) -> None:
     search = plan.open(root)
     if launcher.retry_failed:
         search.retry_failed()
-    executor, (metric, mode) = launcher.executor(), next(iter(plan.objectives.items()))
+    executor, (metric, mode) = launcher.executor(configs[0].trainer), next(iter(plan.objectives.items()))
     table = Table(search.trials, len(search.ended()), metric, mode, executor.room)
     for trial in search.best():
         table.compare(trial.values[0], shown(search.point(trial)))
@@ -77,7 +77,7 @@ def start_search(launcher: Launcher, overrides: Sequence[Override]) -> None:
     summarize(search, plan, [])
     if plan.confirm and search.best():
         summarize(search, plan, start_grid(launcher, plan.confirmations(search)))
-    if any("wandb" in config.logger for config in configs):
-        log_summary(search.folder, configs[0].logger.wandb)
+    if loggers := [config.logger.wandb for config in configs if "wandb" in config.logger]:
+        log_summary(search.folder, loggers[0])
     if not search.best():
         raise ValueError(f"no trial of {search.folder.name} was completed: {search.folder}/trials.csv has the reasons")

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 METHODS = {  # of W&B, by Optuna's sampler
     "TPESampler": "bayes",
-    "CmaEsSampler": "bayes",
+    "CmaEs": "bayes",
     "RandomSampler": "random",
     "Grid": "grid",
 }

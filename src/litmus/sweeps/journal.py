@@ -1,0 +1,34 @@
+"""The file that a study stands in: whole after any kill, and free again as soon as whoever held it is gone."""
+
+import fcntl
+import os
+from pathlib import Path
+
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal._file import BaseJournalFileLock
+
+
+class Lock(BaseJournalFileLock):
+    """The kernel's, which a killed process gives back at once; Optuna's own are waited for 30 seconds then."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.descriptor = path, -1
+
+    def acquire(self) -> bool:
+        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT)
+        fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+        return True
+
+    def release(self) -> None:
+        os.close(self.descriptor)
+
+
+def open_journal(path: Path) -> JournalStorage:
+    """Cuts off a line that a kill or a full disk left unfinished, for nothing could be read after it."""
+    lock = Lock(path.with_suffix(".lock"))
+    lock.acquire()
+    if path.exists() and not (content := path.read_bytes()).endswith(b"\n"):
+        os.truncate(path, content.rfind(b"\n") + 1)
+    lock.release()
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
