@@ -102,7 +102,7 @@ def test_a_file_of_conf_becomes_a_sweep_that_never_sees_the_test_split() -> None
     assert set(found["parameters"]) == {"model.hidden", "model.dropout", "optimizer.lr", "data.batch_size"}
     assert (found["name"], found["project"], found["run_cap"]) == ("digits_quick", "litmus", 3)
     assert found["metric"] == {"name": "val/loss", "goal": "minimize"}
-    fixed = ["data=digits", "epochs=8", "model=cnn", "seed=7", "test=true"]
+    fixed = ["data=digits", "epochs=12", "model=cnn", "seed=7", "test=true"]
     last = ["test=false", "objective.metric=val/loss", "objective.mode=min"]
     assert found["command"] == ["${env}", "${interpreter}", "${program}", *fixed, *last, "${args_no_hyphens}"]
 
