@@ -15,7 +15,8 @@ from runs import record
 from wandb_server import KEY, WandbServer
 
 ROOT = Path(__file__).parents[1]
-QUICK = ("model=mlp", "data=digits", "epochs=1", "threads=1", "trainer=cpu")
+QUICK = ("model=mlp", "data=digits", "threads=1", "trainer=cpu")
+TWO = ("trainer.devices=2", "trainer.strategy=ddp")
 CONF = """\
 defaults: [default]
 space:
@@ -44,19 +45,21 @@ def runs(root: Path) -> list[dict[str, Any]]:
 
 
 def test_a_grid_runs_what_is_missing_and_what_failed_when_asked(tmp_path: Path) -> None:
-    first = sweep(tmp_path, *QUICK, "logger=csv", "data.batch_size=32,100000,64")
+    first = sweep(tmp_path, *QUICK, "epochs=1", "logger=csv", "data.batch_size=32,100000,64")
     assert first.returncode == 1
     assert sorted(run["status"] for run in runs(tmp_path)) == ["done", "done", "failed"]
     assert "data.batch_size=100000 is larger than the training set" in first.stdout
     assert "1 of 3 jobs failed: the same command with --retry-failed runs them again" in first.stderr
     (name,) = {run["sweep"] for run in runs(tmp_path)}
 
-    again = sweep(tmp_path, *QUICK, "logger=csv", "data.batch_size=32,100000,64", PYTHONPROFILEIMPORTTIME="1")
+    again = sweep(
+        tmp_path, *QUICK, "epochs=1", "logger=csv", "data.batch_size=32,100000,64", PYTHONPROFILEIMPORTTIME="1"
+    )
     assert again.returncode == 1 and "2 done before" in again.stdout and len(runs(tmp_path)) == 3
     imported = {line.rpartition("|")[2].strip() for line in again.stderr.splitlines()}
     assert "rich.live" in imported and not imported & {"torch", "pytorch_lightning", "wandb", "optuna"}
 
-    retried = sweep(tmp_path, *QUICK, "logger=csv", "data.batch_size=100000", "--retry-failed")
+    retried = sweep(tmp_path, *QUICK, "epochs=1", "logger=csv", "data.batch_size=100000", "--retry-failed")
     assert retried.returncode == 1 and len(runs(tmp_path)) == 4
     assert {run["sweep"] for run in runs(tmp_path)} != {name}  # another grid, which shares the job
 
@@ -117,12 +120,23 @@ def test_a_search_goes_on_after_it_was_killed_with_nothing_lost_and_nothing_twic
 
 
 def test_a_sweep_of_runs_on_two_devices_trains_each_once(tmp_path: Path) -> None:
-    done = sweep(tmp_path, *QUICK, "logger=csv", "trainer.devices=2", "trainer.strategy=ddp", "seed=0,1")
+    done = sweep(tmp_path, *QUICK, "epochs=1", "logger=csv", *TWO, "seed=0,1")
     assert done.returncode == 0, done.stdout
     assert sorted((run["seed"], run["status"], run["world_size"]) for run in runs(tmp_path)) == [
         (0, "done", 2),
         (1, "done", 2),
     ]
+
+
+def test_a_search_prunes_runs_on_two_devices(tmp_path: Path) -> None:
+    """The second trial learns nothing: the signal comes to its first process, and both end."""
+    first = "sweep.first=[{optimizer.lr: 0.01},{optimizer.lr: 1e-9}]"
+    space = ("sweep=default", "optimizer.lr=interval(0.0,1.0)", first, "epochs=40")
+    pruner = ("sweep.pruner.n_startup_trials=1", "sweep.trials=2", "hydra.launcher.jobs=1")
+    done = sweep(tmp_path, *QUICK, *space, *pruner, "logger=csv", *TWO)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [(run["status"], run["world_size"]) for run in runs(tmp_path)] == [("done", 2), ("pruned", 2)]
+    assert "1 done · 1 pruned" in done.stdout
 
 
 @pytest.mark.parametrize(
