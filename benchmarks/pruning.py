@@ -15,26 +15,26 @@ FIXED = ["sweep=digits_quick", f"sweep.trials={TRIALS}", "logger=csv", "threads=
 
 
 def measure(scratch: Path) -> Iterator[str]:
-    shares, found = [], []
-    for seed in range(REPEATS):
-        spent, best = search(scratch, seed, [])
-        whole, best_of_all = search(scratch, seed, ["sweep/pruner=none"])
-        shares.append(spent / whole)
-        found.append((best, best_of_all))
-        yield f"seed {seed}: {spent} of {whole} epochs; best val/loss {best:.4f}, without pruning {best_of_all:.4f}"
-    differences = [with_it - without for with_it, without in found]
-    noise = statistics.stdev(without for _, without in found)
+    found: dict[str, list[tuple[int, float]]] = {"asha": [], "none": []}
+    for pruner, results in found.items():
+        for seed in range(REPEATS):
+            epochs, best = search(scratch, seed, pruner)
+            results.append((epochs, best))
+            yield f"pruner={pruner}, seed {seed}: {epochs} epochs, best val/loss {best:.4f}"
+    shares = [pruned / whole for (pruned, _), (whole, _) in zip(*found.values(), strict=True)]
+    pruned, whole = ([best for _, best in results] for results in found.values())
     yield (
-        f"{statistics.mean(shares):.0%} of the compute ({min(shares):.0%} to {max(shares):.0%}; wanted {MOST:.0%}); "
-        f"best val/loss {statistics.mean(differences):+.4f}, which without pruning varies by {noise:.4f} (sd)"
+        f"{statistics.mean(shares):.0%} of the compute ({min(shares):.0%} to {max(shares):.0%}; wanted {MOST:.0%}); best "
+        f"val/loss {statistics.mean(pruned):.4f} (sd {statistics.stdev(pruned):.4f}) with it, {statistics.mean(whole):.4f} "
+        f"({statistics.stdev(whole):.4f}) without"
     )
 
 
-def search(scratch: Path, seed: int, more: list[str]) -> tuple[int, float]:
+def search(scratch: Path, seed: int, pruner: str) -> tuple[int, float]:
     """Epochs over all trials, and the best loss."""
-    root = scratch / f"pruning-{seed}-{len(more)}"
-    command = [sys.executable, "-m", "benchmarks.forked", *FIXED, f"sweep.seed={seed}", *more, f"output_root={root}"]
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    root = scratch / f"pruning-{seed}-{pruner}"
+    words = [*FIXED, f"sweep.seed={seed}", f"sweep/pruner={pruner}", f"output_root={root}"]
+    subprocess.run([sys.executable, "-m", "benchmarks.forked", *words], cwd=ROOT, check=True, capture_output=True)
     (summary,) = root.glob(".sweeps/*/summary.json")
     files = [read_metrics(run / "metrics.csv") for run in root.iterdir() if (run / "run.json").exists()]
     epochs = sum(row["metric"] == "val/loss" for rows in files for row in rows)
