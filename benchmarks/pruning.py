@@ -23,11 +23,9 @@ def measure(scratch: Path) -> Iterator[str]:
             yield f"pruner={pruner}, seed {seed}: {epochs} epochs, best val/loss {best:.4f}"
     shares = [pruned / whole for (pruned, _), (whole, _) in zip(*found.values(), strict=True)]
     pruned, whole = ([best for _, best in results] for results in found.values())
-    yield (
-        f"{statistics.mean(shares):.0%} of the compute ({min(shares):.0%} to {max(shares):.0%}; wanted {MOST:.0%}); best "
-        f"val/loss {statistics.mean(pruned):.4f} (sd {statistics.stdev(pruned):.4f}) with it, {statistics.mean(whole):.4f} "
-        f"({statistics.stdev(whole):.4f}) without"
-    )
+    yield f"{statistics.mean(shares):.0%} of the epochs ({min(shares):.0%} to {max(shares):.0%}; wanted {MOST:.0%})"
+    for title, values in (("with it", pruned), ("without", whole)):
+        yield f"best val/loss {title}: {statistics.mean(values):.4f} (sd {statistics.stdev(values):.4f})"
 
 
 def search(scratch: Path, seed: int, pruner: str) -> tuple[int, float]:
