@@ -99,7 +99,7 @@ class Table:
             parts.append(f"best {self.metric} {self.best[0]:.4g} with {self.best[1]}")
         if left > 0 and self.seconds:
             mean = sum(self.seconds) / len(self.seconds)
-            parts.append(f"{_time(mean * left / self.at_once)} left")
+            parts.append(f"{_time(mean * left / min(self.at_once, left))} left")
         return Text(" · ".join(parts), style="bold")
 
 
