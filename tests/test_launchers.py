@@ -28,7 +28,7 @@ SLURM, RAY = "hydra/launcher=submitit_slurm", "hydra/launcher=ray"
         ([SLURM, 'hydra.launcher.partition="a\nmkdir b"'], "partition='a\\nmkdir b' is not one line of text"),
         ([SLURM, '+hydra.launcher.additional_parameters.x="a\nb"'], "x='a\\nb' is not one line of text"),
         ([SLURM], "hydra/launcher=submitit_slurm needs Slurm, and there is no sbatch here"),
-        ([RAY, "hydra.launcher.num_cpus=0"], "hydra.launcher.num_cpus=0 is not at least 1"),
+        ([RAY, "hydra.launcher.num_cpus=0"], "hydra.launcher.num_cpus=0 is not above 0"),
         ([RAY, "hydra.launcher.address=nowhere:1"], "hydra.launcher.address=nowhere:1: Ray does not start: "),
     ],
 )

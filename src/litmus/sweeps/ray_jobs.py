@@ -42,9 +42,10 @@ class RayJobs:
         self, program: Sequence[str], trainer: DictConfig, jobs: int | None, options: Mapping[str, Any]
     ) -> None:
         cpus, gpus = options["num_cpus"], options["num_gpus"]
-        for name, value in (("jobs", jobs), ("num_cpus", cpus)):
-            if value is not None and value < 1:
-                raise ValueError(f"hydra.launcher.{name}={value} is not at least 1")
+        if jobs is not None and jobs < 1:
+            raise ValueError(f"hydra.launcher.jobs={jobs} is not at least 1")
+        if cpus <= 0:
+            raise ValueError(f"hydra.launcher.num_cpus={cpus} is not above 0: less than 1 lets jobs share one")
         self.program, self.ray = program, connect(options["address"], options["runtime_env"])
         has = self.ray.cluster_resources()
         if gpus is None:

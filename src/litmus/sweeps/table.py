@@ -101,7 +101,7 @@ class Table:
         if left > 0 and self.seconds:
             mean = sum(self.seconds) / len(self.seconds)
             spent = sum(min(time.monotonic() - started, mean) for started in self.started_at.values())
-            parts.append(f"{_time((mean * left - spent) / self.at_once)} left")
+            parts.append(f"{_time((mean * left - spent) / min(self.at_once, left))} left")
         return Text(" · ".join(parts), style="bold")
 
 
