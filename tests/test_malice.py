@@ -258,6 +258,16 @@ FORMS: dict[str, Any] = {
     "behind an interpolation": {"x": "${...callbacks.hidden}"},
     "by position, of what is trusted": call("litmus.models.mlp.MLP", _args_=[MKDIR]),
 }
+LAUNCHER: dict[str, Tree] = {
+    "a line of shell for Slurm": {"launcher": {"setup": ["mkdir TRACE"]}},
+    "an option for Slurm": {"launcher": {"additional_parameters": {"wrap": "mkdir TRACE"}}},
+    "shell that it says was typed": {
+        "launcher": {"setup": ["mkdir TRACE"]},
+        "overrides": {"hydra": ["hydra.launcher.setup=[x]"]},
+    },
+    "an environment for Ray": {"launcher": {"runtime_env": {"env_vars": {"PYTHONSTARTUP": "TRACE"}}}},
+    "a cluster of its own": {"launcher": {"address": "example.org:6379"}},
+}
 HYDRA: dict[str, Tree] = {
     "a callback": {"callbacks": {"x": MKDIR}},
     "a callback with a harmless name": {"callbacks": {"x": call("litmus.models.mlp.MLP")}},
@@ -273,14 +283,7 @@ HYDRA: dict[str, Tree] = {
     "a sweeper's part": {"sweeper": {"params": MKDIR}},
     "another sweeper": {"sweeper": MKDIR},
     "another launcher": {"launcher": MKDIR},
-    "a line of shell for Slurm": {"launcher": {"setup": ["mkdir TRACE"]}},
-    "an option for Slurm": {"launcher": {"additional_parameters": {"wrap": "mkdir TRACE"}}},
-    "shell that it says was typed": {
-        "launcher": {"setup": ["mkdir TRACE"]},
-        "overrides": {"hydra": ["hydra.launcher.setup=[x]"]},
-    },
-    "an environment for Ray": {"launcher": {"runtime_env": {"env_vars": {"PYTHONSTARTUP": "TRACE"}}}},
-    "a cluster of its own": {"launcher": {"address": "example.org:6379"}},
+    **LAUNCHER,
     "a folder for Hydra's files": {"output_subdir": "TRACE"},
     "conf/ as a place to write to": {"sweep": {"dir": str(ROOT / "conf" / "data")}},
 }
@@ -353,6 +356,12 @@ def test_nothing_is_written_where_trusted_files_stand(key: str) -> None:
     config = OmegaConf.create(put(key, str(ROOT / "experiments" / ".." / "conf" / "runs")))
     with pytest.raises(ValueError, match=f"{key}=.* is not trusted: nothing is written into conf/"):
         check_hydra(config)
+
+
+@pytest.mark.parametrize("row", LAUNCHER)
+def test_what_a_launcher_runs_comes_from_the_user(row: str) -> None:
+    with pytest.raises(ValueError, match=r"hydra\.launcher\..* is not trusted, for it is run"):
+        check_hydra(OmegaConf.create({"hydra": LAUNCHER[row]}))
 
 
 RUNS: dict[str, Tree] = {
