@@ -22,7 +22,7 @@ $(VENV)/ready: pyproject.toml
 train: setup ## Train; ARGS="model=resnet20 data=cifar10" is passed on
 	$(BIN)/python train.py $(ARGS)
 
-test: setup ## Run the tests; ARGS="-k NAME" is passed on
+test: setup ## Run the tests; ARGS="-k NAME" is passed on, and ARGS="-m slow" runs those that take minutes
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
 
 lint: setup ## Check style and types

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 from runs import record
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("ray", reason="Ray is not installed: pip install 'litmus[ray]'")
 ROOT = Path(__file__).parents[1]
 OPTIONS = ("hydra/launcher=ray", "model=mlp", "data=digits", "threads=1", "trainer=cpu", "logger=csv")

@@ -30,6 +30,7 @@ def two(*options: str) -> None:
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True, timeout=300)
 
 
+@pytest.mark.slow
 def test_shards_go_on_exactly_and_make_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """With numbers of rows that two ranks can't share equally."""
     two(*OPTIONS, f"output_root={tmp_path}/whole")

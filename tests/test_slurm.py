@@ -13,6 +13,8 @@ import pytest
 from runs import best_weights, differences, newest, record, scalars
 from slurm_node import SlurmNode
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 OPTIONS = ("trainer=cpu", "threads=1", "logger=csv", "model.channels=[8]", "model.hidden=16", "epochs=8")
 Ended = tuple[Path, dict[str, str]]

@@ -11,8 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from runs import record
 from slurm_node import SlurmNode
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[1]
 OPTIONS = (

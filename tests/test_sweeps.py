@@ -119,6 +119,7 @@ def test_a_search_goes_on_after_it_was_killed_with_nothing_lost_and_nothing_twic
     assert again.returncode == 0 and len(runs(root)) == 6 and "5 done before" in again.stdout
 
 
+@pytest.mark.slow
 def test_a_sweep_of_runs_on_two_devices_trains_each_once(tmp_path: Path) -> None:
     done = sweep(tmp_path, *QUICK, "epochs=1", "logger=csv", *TWO, "seed=0,1")
     assert done.returncode == 0, done.stdout
@@ -128,6 +129,7 @@ def test_a_sweep_of_runs_on_two_devices_trains_each_once(tmp_path: Path) -> None
     ]
 
 
+@pytest.mark.slow
 def test_a_search_prunes_runs_on_two_devices(tmp_path: Path) -> None:
     """The second trial learns nothing: the signal comes to its first process, and both end."""
     first = "sweep.first=[{optimizer.lr: 0.01},{optimizer.lr: 1e-9}]"

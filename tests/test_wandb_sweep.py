@@ -259,6 +259,7 @@ def search(tmp_path_factory: pytest.TempPathFactory) -> Search:
     return Search(tmp_path_factory.mktemp("search") / "outputs")
 
 
+@pytest.mark.slow
 def test_an_agent_trains_the_runs_of_the_server(search: Search) -> None:
     server, (first, second) = search.server, search.folders
     assert f"Sweep URL: {server.url}/me/litmus/sweeps/sweep0\n" in search.said
@@ -274,6 +275,7 @@ def test_an_agent_trains_the_runs_of_the_server(search: Search) -> None:
         assert {key: sent[key]["value"] for key in values} == values
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_during_a_run_takes_nothing_along(search: Search) -> None:
     folder = search.folders[1]
     assert len(search.server.rows) == search.rows and "`wandb sync" in search.said
@@ -287,6 +289,7 @@ def test_a_server_that_dies_during_a_run_takes_nothing_along(search: Search) -> 
     assert max(row["epoch"] for row in search.server.rows) == 19
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_the_agents(search: Search) -> None:
     assert search.code == 130
 
