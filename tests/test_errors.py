@@ -88,12 +88,3 @@ def test_a_fault_of_the_program_shows_its_cause_first_and_its_traceback(
     assert command_line("logger=csv", "trainer.max_epochs=1") == 1
     error = capsys.readouterr().err
     assert error.startswith("error: RuntimeError: mat1 and mat2 do not fit") and "Traceback" in error
-
-
-def test_one_bad_job_of_a_sweep_does_not_stop_the_others(
-    command_line: CommandLine, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    assert command_line("-m", "logger=csv", "trainer.max_epochs=1", "model=lenet,cnn", "model.outputs=10") == 1
-    assert "model=lenet takes images" in capsys.readouterr().err
-    statuses = [json.loads(path.read_text())["status"] for path in tmp_path.glob("outputs/*/run.json")]
-    assert sorted(statuses) == ["done", "failed"]

@@ -25,13 +25,10 @@ def two(*options: str) -> None:
     "options",
     [
         ("data=digits", "model=mlp", "model.dropout=0.0", "data.augment.crop_padding=0", "data.batch_size=30"),
-        (
-            "data=ptb",
-            "model=lstm_lm",
-            "data.batch_size=4",
-            "data.train_size=12",
-            "optimizer=sgd",
-        ),  # the rows end in different steps
+        pytest.param(  # the rows end in different steps
+            ("data=ptb", "model=lstm_lm", "data.batch_size=4", "data.train_size=12", "optimizer=sgd"),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=" ".join,
 )

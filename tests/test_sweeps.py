@@ -70,6 +70,7 @@ def server() -> Iterator[WandbServer]:
         yield found
 
 
+@pytest.mark.slow
 def test_a_search_goes_on_after_it_was_killed_with_nothing_lost_and_nothing_twice(
     tmp_path: Path, server: WandbServer
 ) -> None:

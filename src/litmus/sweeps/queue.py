@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from litmus.signals import PRUNE, Stopped, stop
 from litmus.sweeps.job import ENDED, Adopts, Job, Outcome
@@ -15,6 +15,7 @@ POLL = 0.1  # seconds
 STOPPED = Outcome("interrupted", "", {})
 
 
+@runtime_checkable
 class Source(Protocol):
     """Says what is run next, and learns how it ended."""
 
@@ -31,6 +32,7 @@ class Source(Protocol):
         """How it ended."""
 
 
+@runtime_checkable
 class Executor(Protocol):
     """Runs jobs."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hydra.core.override_parser.types import Override
 from hydra.types import HydraContext
@@ -15,6 +15,7 @@ from litmus.sweeps.queue import Executor, work_off
 from litmus.sweeps.table import Table, value_of
 
 
+@runtime_checkable
 class Launcher(Protocol):
     """What Hydra made of hydra/launcher."""
 
