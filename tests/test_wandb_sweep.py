@@ -69,7 +69,7 @@ def refused(capsys: pytest.CaptureFixture[str], *overrides: str, **options: Any)
     with pytest.raises(Exception) as error:
         config(*overrides, **options)
     say(error.value)
-    (line,) = capsys.readouterr().err.splitlines()
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if line.startswith("error: "))
     return line.removeprefix("error: ")
 
 
@@ -311,6 +311,7 @@ def test_a_run_that_the_server_stops_is_pruned(
     composed: Callable[..., DictConfig],
 ) -> None:
     under_an_agent(monkeypatch, "trial7")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # nohup has it ignored
     with pytest.raises(Stopped), Run.open(composed("logger=wandb", "model=mlp")) as run:
         _, _, trainer = build(run)
         trainer.loggers[1].log_metrics({"train/loss": 0.5}, 1)
