@@ -69,6 +69,7 @@ def test_as_many_processes_are_asked_for_as_were_started(composed: Compose, monk
             build(run)
 
 
+@pytest.mark.slow
 def test_torchrun_makes_one_run_and_resumes_it(tmp_path: Path) -> None:
     command = ["torchrun", "--standalone", "--nproc_per_node", "2", "train.py", "trainer=ddp", *QUICK]
     command = [sys.executable, "-m", "torch.distributed.run", *command[1:], f"output_root={tmp_path}"]
@@ -81,6 +82,7 @@ def test_torchrun_makes_one_run_and_resumes_it(tmp_path: Path) -> None:
     assert {row["step"] for row in scalars(folder)} >= {"3", "5"}
 
 
+@pytest.mark.slow
 def test_only_the_first_says_why_there_is_no_run(tmp_path: Path) -> None:
     processes = [
         subprocess.Popen(

@@ -32,6 +32,7 @@ def two(*options: str) -> None:
     ],
     ids=" ".join,
 )
+@pytest.mark.slow
 def test_two_processes_learn_what_one_does(composed: Compose, tmp_path: Path, options: tuple[str, ...]) -> None:
     made = FAKES[options[0][5:]](tmp_path)
     options = (*options, *made, "epochs=1", f"data_root={tmp_path}")
@@ -44,6 +45,7 @@ def test_two_processes_learn_what_one_does(composed: Compose, tmp_path: Path, op
     assert max(float((one[name] - other[name]).abs().max()) for name in one) < 1e-6
 
 
+@pytest.mark.slow
 def test_two_processes_score_a_run_as_one_does(composed: Compose, tmp_path: Path) -> None:
     """To the last bit, with an odd number of batches, of which the last is smaller, and with batch normalisation, whose
     statistics DDP shares out in every forward."""

@@ -44,6 +44,7 @@ def runs(root: Path) -> list[dict[str, Any]]:
     return [record(path.parent) for path in sorted(root.glob("*/run.json"))]
 
 
+@pytest.mark.slow
 def test_a_grid_runs_what_is_missing_and_what_failed_when_asked(tmp_path: Path) -> None:
     first = sweep(tmp_path, *QUICK, "epochs=1", "logger=csv", "data.batch_size=32,100000,64")
     assert first.returncode == 1
