@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from litmus.sweeps.processes import cores
+
 ROOT = Path(__file__).parents[1]
 RUN = ["model=mlp", "data=digits", "epochs=2", "trainer=cpu", "threads=1", "logger=csv"]
 JOBS = 4
@@ -21,7 +23,7 @@ def measure(scratch: Path) -> Iterator[str]:
     cpu, wall = (sum(each[index] for each in plain) / JOBS for index in (0, 1))
     yield f"a plain run: {cpu:.1f} CPU s, {wall:.1f} s"
     yield f"a job of -m, one at a time: {one[0] / JOBS - cpu:+.2f} CPU s, {one[1] / JOBS - wall:+.2f} s"
-    yield f"two at a time: {one[1] / two[1]:.2f} times as fast as one, on {_cores()} cores"
+    yield f"two at a time: {one[1] / two[1]:.2f} times as fast as one, on {cores()} cores"
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.many_jobs", str(MANY), str(scratch / "many")],
         cwd=ROOT, check=True, capture_output=True, text=True,
@@ -35,9 +37,3 @@ def used(arguments: Sequence[str]) -> tuple[float, float]:
     subprocess.run([sys.executable, *arguments], cwd=ROOT, check=True, capture_output=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, time.perf_counter() - start
-
-
-def _cores() -> int:
-    import os
-
-    return os.cpu_count() or 1

@@ -1,6 +1,8 @@
 """Looking at finished runs."""
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,19 @@ def last_run(config: DictConfig) -> Path:
 def record(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((folder / "run.json").read_text())
     return found
+
+
+def records(root: Path) -> list[dict[str, Any]]:
+    """Of all runs in a folder, oldest first."""
+    return [record(path.parent) for path in sorted(root.glob("*/run.json"))]
+
+
+def until(happened: Callable[[], object], what: str) -> None:
+    """Waits for it."""
+    deadline = time.monotonic() + 200
+    while not happened():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
 
 
 def scalars(folder: Path) -> list[dict[str, str]]:

@@ -5,13 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from runs import record
+from runs import records, until
 
 pytestmark = pytest.mark.slow
 
@@ -21,7 +18,7 @@ OPTIONS = ("hydra/launcher=ray", "model=mlp", "data=digits", "threads=1", "train
 SEARCH = """\
 defaults: [default]
 space: {optimizer.lr: 'tag(log, interval(0.001, 0.1))'}
-objectives: {val/loss: min}
+objectives: [{metric: val/loss, mode: min}]
 trials: 3
 """
 
@@ -34,17 +31,6 @@ def sweep(root: Path, *words: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command(root, *words), cwd=ROOT, capture_output=True, text=True, timeout=400)
 
 
-def runs(root: Path) -> list[dict[str, Any]]:
-    return [record(path.parent) for path in sorted(root.glob("*/run.json"))]
-
-
-def until(happened: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 200
-    while not happened():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
-
-
 def trains(root: Path) -> bool:
     return any(root.glob("*/checkpoints/best.ckpt"))
 
@@ -54,19 +40,19 @@ def test_a_grid_that_is_killed_leaves_checkpoints_and_a_lost_worker_takes_one_jo
     with subprocess.Popen(command(tmp_path, *words), cwd=ROOT) as killed:
         until(lambda: killed.poll() is not None or trains(tmp_path), "a job trains")
         os.kill(killed.pid, signal.SIGKILL)
-    until(lambda: {run["status"] for run in runs(tmp_path)} == {"interrupted", "failed"}, "the jobs end")
-    before = {run["id"] for run in runs(tmp_path)}
+    until(lambda: {run["status"] for run in records(tmp_path)} == {"interrupted", "failed"}, "the jobs end")
+    before = {run["id"] for run in records(tmp_path)}
 
     with subprocess.Popen(command(tmp_path, *words), cwd=ROOT, text=True, stdout=subprocess.PIPE) as again:
-        until(lambda: again.poll() is not None or any(run.get("resumed") for run in runs(tmp_path)), "one goes on")
-        going = next(run for run in runs(tmp_path) if run["status"] == "running")
+        until(lambda: again.poll() is not None or any(run.get("resumed") for run in records(tmp_path)), "one goes on")
+        going = next(run for run in records(tmp_path) if run["status"] == "running")
         (note,) = [path for path in tmp_path.glob(".sweeps/jobs/*/run") if going["id"] in path.read_text()]
         os.kill(int(note.with_name("ray").read_text().split()[1]), signal.SIGKILL)
         said = again.communicate(timeout=200)[0]
     assert again.returncode == 1 and said.count("interrupted") == 2 and said.count(" done") == 2, said
     assert "Ray lost it: " in note.with_name("log.txt").read_text()
-    assert {run["id"] for run in runs(tmp_path)} == before
-    assert sorted(run["status"] for run in runs(tmp_path)) == ["done", "failed", "interrupted"]
+    assert {run["id"] for run in records(tmp_path)} == before
+    assert sorted(run["status"] for run in records(tmp_path)) == ["done", "failed", "interrupted"]
 
 
 def test_a_search_is_asked_to_end_and_goes_on(tmp_path: Path) -> None:
@@ -77,7 +63,7 @@ def test_a_search_is_asked_to_end_and_goes_on(tmp_path: Path) -> None:
     asked = subprocess.Popen(
         command(root, *words), cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
-    until(lambda: asked.poll() is not None or runs(root), "a trial begins")
+    until(lambda: asked.poll() is not None or records(root), "a trial begins")
     asked.send_signal(signal.SIGTERM)
     said = asked.communicate(timeout=100)[0]
     assert asked.returncode == 128 + signal.SIGTERM and "failed" not in said, said
@@ -87,4 +73,4 @@ def test_a_search_is_asked_to_end_and_goes_on(tmp_path: Path) -> None:
     (folder,) = root.glob(".sweeps/mine-*")
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["trials"] == 3 and summary["complete"] + summary.get("pruned", 0) == 3
-    assert len(runs(root)) == 4 and {run["status"] for run in runs(root)} <= {"done", "pruned"}
+    assert len(records(root)) == 4 and {run["status"] for run in records(root)} <= {"done", "pruned"}

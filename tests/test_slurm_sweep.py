@@ -6,13 +6,10 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from runs import record
+from runs import record, records, until
 from slurm_node import SlurmNode
 
 pytestmark = pytest.mark.slow
@@ -25,7 +22,7 @@ OPTIONS = (
 SEARCH = """\
 defaults: [default]
 space: {optimizer.lr: 'tag(log, interval(0.001, 0.1))'}
-objectives: {val/loss: min}
+objectives: [{metric: val/loss, mode: min}]
 trials: 4
 """
 
@@ -38,17 +35,6 @@ def sweep(slurm: SlurmNode, root: Path, *words: str) -> "subprocess.CompletedPro
     outer = {"SLURM_JOB_ID": "9999", "SLURM_NTASKS": "3", "SBATCH_PARTITION": "none"}  # as if in a job of its own
     env = {**slurm.environment, **outer}
     return subprocess.run(command(root, *words), cwd=ROOT, capture_output=True, text=True, env=env, timeout=400)
-
-
-def runs(root: Path) -> list[dict[str, Any]]:
-    return [record(path.parent) for path in sorted(root.glob("*/run.json"))]
-
-
-def until(happened: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + 200
-    while not happened():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.1)
 
 
 def arrays(slurm: SlurmNode) -> set[str]:
@@ -72,8 +58,8 @@ def test_a_grid_is_one_array_that_a_killed_sweep_and_a_preempted_job_do_not_repe
     assert "1 of 3 jobs failed" in done.stderr, done.stderr
     assert "data.batch_size=100000 is larger than the training set" in done.stdout
     assert arrays(slurm) - before == {array}
-    assert sorted(run["status"] for run in runs(tmp_path)) == ["done", "done", "failed"]
-    assert {run["slurm_job"] for run in runs(tmp_path)} == {f"{array}_{index}" for index in range(3)}
+    assert sorted(run["status"] for run in records(tmp_path)) == ["done", "done", "failed"]
+    assert {run["slurm_job"] for run in records(tmp_path)} == {f"{array}_{index}" for index in range(3)}
     assert len(record(trains)["resumed"]) == 1 and record(trains)["status"] == "done"
     (note,) = [path for path in tmp_path.glob(".sweeps/jobs/*/run") if trains.name in path.read_text()]
     epochs = re.findall(r"^epoch (\d+)/40", note.with_name("log.txt").read_text(), re.MULTILINE)
@@ -99,7 +85,7 @@ def test_a_search_is_asked_to_end_and_goes_on(slurm: SlurmNode, tmp_path: Path) 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
-    until(lambda: asked.poll() is not None or runs(root), "a trial trains")
+    until(lambda: asked.poll() is not None or records(root), "a trial trains")
     asked.send_signal(signal.SIGTERM)
     said = asked.communicate(timeout=100)[0]
     assert asked.returncode == 128 + signal.SIGTERM and "failed" not in said, said
@@ -111,7 +97,7 @@ def test_a_search_is_asked_to_end_and_goes_on(slurm: SlurmNode, tmp_path: Path) 
     (folder,) = root.glob(".sweeps/mine-*")
     summary = json.loads((folder / "summary.json").read_text())
     assert summary["trials"] == 4 and summary["complete"] + summary.get("pruned", 0) == 4
-    assert len(runs(root)) == 4 and {run["status"] for run in runs(root)} <= {"done", "pruned"}
+    assert len(records(root)) == 4 and {run["status"] for run in records(root)} <= {"done", "pruned"}
     assert not list(folder.glob("*/slurm"))
 
 

@@ -18,7 +18,7 @@ class Listed:
         self.left: list[Job] = []
         self.failed: list[Job] = []
         unique = list({job.folder: job for job in jobs}.values())
-        self.again = [job for job in unique if job.status == "failed" and retry_failed]
+        self.again = [job for job in unique if retry_failed and job.status == "failed"]
         for job in unique:
             if not self._is_over(job):
                 self.left.append(job)

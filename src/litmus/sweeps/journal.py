@@ -3,6 +3,7 @@
 import fcntl
 import os
 from pathlib import Path
+from types import TracebackType
 
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -23,12 +24,20 @@ class Lock(BaseJournalFileLock):
     def release(self) -> None:
         os.close(self.descriptor)
 
+    def __enter__(self) -> "Lock":
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
 
 def open_journal(path: Path) -> JournalStorage:
     """Cuts off a line that a kill or a full disk left unfinished, for nothing could be read after it."""
     lock = Lock(path.with_suffix(".lock"))
-    lock.acquire()
-    if path.exists() and not (content := path.read_bytes()).endswith(b"\n"):
-        os.truncate(path, content.rfind(b"\n") + 1)
-    lock.release()
+    with lock:
+        if path.exists() and not (content := path.read_bytes()).endswith(b"\n"):
+            os.truncate(path, content.rfind(b"\n") + 1)
     return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))

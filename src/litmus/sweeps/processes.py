@@ -83,17 +83,26 @@ def slots(trainer: DictConfig, jobs: int | None, gpus_per_job: int | None) -> li
     for name, value in (("jobs", jobs), ("gpus_per_job", gpus_per_job)):
         if value is not None and value < 1:
             raise ValueError(f"hydra.launcher.{name}={value} is not at least 1")
-    devices = trainer.devices if isinstance(trainer.devices, int) and trainer.devices > 0 else 1
+    devices = devices_of(trainer)
     if trainer.accelerator in ("auto", "gpu") and (gpus := visible_gpus()):
         each = gpus_per_job or devices
         if each > len(gpus):
             raise ValueError(f"hydra.launcher.gpus_per_job={each} is more than the {len(gpus)} GPUs here")
         sets = [",".join(gpus[start : start + each]) for start in range(0, len(gpus) - each + 1, each)]
         return [{"CUDA_VISIBLE_DEVICES": one} for one in itertools.islice(itertools.cycle(sets), jobs or len(sets))]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    number = jobs or max(min(2, cores), min(MOST_JOBS, cores // 4))
-    threads = max(1, cores // number // devices)
+    number = jobs or max(min(2, cores()), min(MOST_JOBS, cores() // 4))
+    threads = max(1, cores() // number // devices)
     return [{"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}] * number
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def devices_of(trainer: DictConfig) -> int:
+    """How many a job asks for by number; 1 if it takes what is there."""
+    return trainer.devices if isinstance(trainer.devices, int) and trainer.devices > 0 else 1
 
 
 def visible_gpus() -> list[str]:

@@ -20,6 +20,7 @@ from omegaconf import DictConfig
 from litmus.folder import write_whole
 from litmus.sweeps.job import Job
 from litmus.sweeps.orphan import PARENT
+from litmus.sweeps.processes import cores, devices_of
 from litmus.sweeps.ray_task import ASKED
 
 STARTED = "ray"  # in a job's folder: which worker has it
@@ -49,8 +50,7 @@ class RayJobs:
         self.program, self.ray = program, connect(options["address"], options["runtime_env"])
         has = self.ray.cluster_resources()
         if gpus is None:
-            devices = trainer.devices if isinstance(trainer.devices, int) and trainer.devices > 0 else 1
-            gpus = devices if has.get("GPU") and trainer.accelerator in ("auto", "gpu") else 0
+            gpus = devices_of(trainer) if has.get("GPU") and trainer.accelerator in ("auto", "gpu") else 0
         fit = min(has.get(name, 0) // each for name, each in (("CPU", cpus), ("GPU", gpus)) if each)
         if jobs is None and fit < 1:
             raise ValueError(
@@ -126,8 +126,7 @@ def connect(address: str | None, runtime_env: Mapping[str, Any] | None) -> Any:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": runtime_env}
     try:
         if address is None:  # a cluster that is there already refuses object_store_memory
-            cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-            ray.init("local", num_cpus=cpus, include_dashboard=False, object_store_memory=100 * 2**20, **quiet)
+            ray.init("local", num_cpus=cores(), include_dashboard=False, object_store_memory=100 * 2**20, **quiet)
         else:
             if host_and_port := re.fullmatch(r"(.+):(\d+)", address):  # Ray itself would try for many minutes
                 host, port = host_and_port.groups()

@@ -4,11 +4,8 @@ The study stands in the sweep's folder, so the same command goes on where a sear
 several at once work on the same study. A trial that a dead search left behind goes on as the same trial and run.
 """
 
-import fcntl
 import math
-import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from litmus.folder import read_metrics
 from litmus.sweeps.job import ENDED, Adopts, Job, Outcome
-from litmus.sweeps.journal import open_journal
+from litmus.sweeps.journal import Lock, open_journal
 from litmus.sweeps.space import Space, overrides_of, shown
 from litmus.sweeps.table import value_of
 
@@ -84,8 +81,9 @@ class Search:
     def retry_failed(self) -> None:
         """The same points once more."""
         with self._alone():
+            retried = self._retried()
             for trial in self.study.get_trials(deepcopy=False, states=[TrialState.FAIL]):
-                if trial.number not in self._retried():
+                if trial.number not in retried:
                     attributes = {ALSO: trial.user_attrs.get(ALSO, {}), RETRY_OF: trial.number}
                     self.study.enqueue_trial(trial.params, user_attrs=attributes)
 
@@ -180,12 +178,6 @@ class Search:
     def _retried(self) -> set[int]:
         return {trial.user_attrs.get(RETRY_OF, -1) for trial in self.study.get_trials(deepcopy=False)}
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _alone(self) -> Lock:
         """Other searches of this study wait: none counts, asks or adopts what this one is about to."""
-        descriptor = os.open(self.folder / "asking", os.O_RDWR | os.O_CREAT)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
+        return Lock(self.folder / "asking")
