@@ -23,7 +23,7 @@ train: setup ## Train; ARGS="model=resnet20 data=cifar10" is passed on
 	$(BIN)/python train.py $(ARGS)
 
 test: setup ## Run the tests; ARGS="-k NAME" is passed on, and ARGS="-m slow" runs those that take minutes
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -42,7 +42,7 @@ def test_a_row_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
 
 
 def test_a_terminal_gets_a_bar_and_a_log_file_gets_lines(tmp_path: Path) -> None:
-    options = [f"output_root={tmp_path}", "logger=csv", "trainer.max_epochs=2", "threads=1"]
+    options = [f"output_root={tmp_path}", "logger=csv", "trainer.max_epochs=2", "threads=1", "data.train_size=256"]
     command = [sys.executable, "train.py", *options]
     lines = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert "\r" not in lines.stdout + lines.stderr and lines.stderr == ""

@@ -53,7 +53,12 @@ def break_at(patch: pytest.MonkeyPatch, step: int, hook: str = "on_train_batch_s
     patch.setattr(Task, hook, break_there)
 
 
-@pytest.mark.parametrize("kind", RUNS)
+ALWAYS = ("images", "workers", "texts", "validated inside")  # the others take a minute together
+
+
+@pytest.mark.parametrize(
+    "kind", [kind if kind in ALWAYS else pytest.param(kind, marks=pytest.mark.slow) for kind in RUNS]
+)
 def test_a_run_that_broke_goes_on_as_if_it_had_not(composed: Compose, tmp_path: Path, kind: str) -> None:
     options = options_of(kind, tmp_path)
     config = composed(*options)

@@ -36,7 +36,7 @@ def wait_for(root: Path, pattern: str) -> None:
 
 @pytest.mark.parametrize(
     ("signum", "code", "devices"),
-    [(signal.SIGTERM, 143, 1), (signal.SIGINT, 130, 1), (signal.SIGUSR1, 138, 1), (signal.SIGTERM, 143, 2)],
+    [(signal.SIGTERM, 143, 1), (signal.SIGINT, 130, 1), (signal.SIGUSR1, 138, 1), pytest.param(signal.SIGTERM, 143, 2, marks=pytest.mark.slow)],
 )
 def test_a_signal_ends_a_run_with_a_checkpoint(tmp_path: Path, signum: int, code: int, devices: int) -> None:
     process = start(tmp_path, *LONG, "trainer=cpu", f"trainer.devices={devices}")
@@ -76,6 +76,7 @@ def test_a_signal_before_training_ends_it_at_once(tmp_path: Path) -> None:
     assert process.returncode == 143 and record(folder)["status"] == "interrupted"
 
 
+@pytest.mark.slow
 def test_slurm_puts_it_back_into_the_queue_and_it_goes_on_under_its_id(tmp_path: Path) -> None:
     """With Slurm's variables, and a `scontrol` that writes down what it was asked."""
     (tmp_path / "bin").mkdir()
@@ -101,6 +102,7 @@ def test_slurm_puts_it_back_into_the_queue_and_it_goes_on_under_its_id(tmp_path:
     assert list(runs.iterdir()) == [folder] and len(record(folder)["resumed"]) == 1
 
 
+@pytest.mark.slow
 def test_a_rank_that_is_lost_ends_the_run_as_failed(tmp_path: Path) -> None:
     process = start(tmp_path, *LONG, "trainer=cpu", "trainer.devices=2")
     wait_for(tmp_path, "*/checkpoints/best.ckpt")

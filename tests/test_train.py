@@ -87,6 +87,7 @@ def test_without_a_validation_the_last_checkpoint_is_tested(composed: Compose) -
     assert record(last_run(config))["metrics"]["test/accuracy"] > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [("model=lstm", "data=trec"), ("model=lstm_lm", "data=ptb")], ids=" ".join)
 def test_two_processes_score_texts_as_one_does(tmp_path: Path, options: tuple[str, ...]) -> None:
     """With weights that stay as they are, so that nothing but the scoring can differ."""
