@@ -36,7 +36,12 @@ def wait_for(root: Path, pattern: str) -> None:
 
 @pytest.mark.parametrize(
     ("signum", "code", "devices"),
-    [(signal.SIGTERM, 143, 1), (signal.SIGINT, 130, 1), (signal.SIGUSR1, 138, 1), pytest.param(signal.SIGTERM, 143, 2, marks=pytest.mark.slow)],
+    [
+        (signal.SIGTERM, 143, 1),
+        (signal.SIGINT, 130, 1),
+        (signal.SIGUSR1, 138, 1),
+        pytest.param(signal.SIGTERM, 143, 2, marks=pytest.mark.slow),
+    ],
 )
 def test_a_signal_ends_a_run_with_a_checkpoint(tmp_path: Path, signum: int, code: int, devices: int) -> None:
     process = start(tmp_path, *LONG, "trainer=cpu", f"trainer.devices={devices}")

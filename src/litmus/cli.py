@@ -39,6 +39,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verb.add_argument("--seed", type=int, default=0, help="of the draw (default: %(default)s)")
     verb.set_defaults(function=generate)
 
+    verb = verbs.add_parser("prepare", help="a training set out of raw sources: clean, integrate, mine, shard")
+    verb.add_argument("name", nargs="?", help="of a file in conf/prepare; without it they are listed")
+    verb.add_argument("overrides", nargs="*", help="such as memory=4GB output=DIR split.test=0.2")
+    verb.set_defaults(function=prepare)
+
     verb = verbs.add_parser("export", help="a run's best weights in one file, of shards too")
     verb.add_argument("run", help=RUN_HELP)
     verb.set_defaults(function=export)
@@ -93,6 +98,23 @@ def generate(options: argparse.Namespace) -> None:
     for piece in pieces:
         print(piece, end="", flush=True)
     print()
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Prints what came of the records, and the folder of the result."""
+    from litmus.command import first_comment
+    from litmus.prepare.config import FOLDER, load, recipes
+
+    if options.name is None:
+        for name in recipes():
+            print(f"{name}\t{first_comment(FOLDER / f'{name}.yaml')}")
+        return
+    recipe = load(options.name, options.overrides)
+    from litmus.prepare.prepare import prepare, summary
+
+    folder = prepare(recipe)
+    print(summary(folder))
+    print(folder)
 
 
 def export(options: argparse.Namespace) -> None:

@@ -15,6 +15,7 @@ from litmus.data.series.numbers import input_columns, numeric_columns, target_cl
 from litmus.data.texts.records import label_names
 
 CONF = Path(__file__).parents[2] / "conf"
+NOT_OF_A_RUN = ("hydra", "prepare")  # folders of it
 
 
 @dataclass
@@ -90,7 +91,7 @@ def installed(path: str, otherwise: str) -> str:
 
 def groups() -> list[Path]:
     """The folders of conf/ that hold choices for a run."""
-    return sorted(path for path in CONF.iterdir() if path.name != "hydra" and any(path.glob("*.yaml")))
+    return sorted(path for path in CONF.iterdir() if path.name not in NOT_OF_A_RUN and any(path.glob("*.yaml")))
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

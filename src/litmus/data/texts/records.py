@@ -3,13 +3,12 @@
 import contextlib
 import csv
 import functools
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-csv.field_size_limit(1 << 27)
+from litmus.data.rows import Broken, CsvRows, Row, decode, json_rows, parquet_rows, text_lines
 
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 TABLES = (".csv", ".tsv", *JSON_LINES, ".parquet")
@@ -124,7 +123,7 @@ class Folders:
 
     def read(self, path: Path, encodings: Sequence[str]) -> Iterator[Record]:
         for file in self.files(path):
-            text = _decode(file.read_bytes(), encodings)
+            text = decode(file.read_bytes(), encodings)
             if text is None:
                 yield Record(str(file), broken=f"not in {' or '.join(encodings)}")
             else:
@@ -173,7 +172,7 @@ def columns(path: Path, encodings: Sequence[str]) -> list[str]:
     if first is None or first.broken:
         raise ValueError(f"{path} is {first.broken if first else 'empty'}")
     if path.suffix in JSON_LINES:
-        _, row = next(_json_rows(path, encodings))
+        _, row = next(_rows(path, encodings, None, []))
         if isinstance(row, str):
             raise ValueError(f"{path}:1 is {row}: one object a line is needed")
         return list(row)
@@ -222,26 +221,12 @@ def _usual(path: Path, names: Sequence[str], usual: Sequence[str], key: str) -> 
     return found[0]
 
 
-def _decode(content: bytes, encodings: Sequence[str]) -> str | None:
-    """The text in the first encoding that fits."""
-    for encoding in encodings:
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    return None
-
-
 def _lines(path: Path, encodings: Sequence[str]) -> Iterator[Record]:
-    """Every line with its end; only \\n ends one."""
+    """Every line with its end."""
     with open(path, "rb") as file:
-        for number, content in enumerate(file, 1):
-            text = _decode(content, encodings)
+        for number, line in text_lines(file, encodings):
             where = f"{path}:{number}"
-            if text is None:
-                yield Record(where, broken=f"not in {' or '.join(encodings)}")
-            else:
-                yield Record(where, text.removeprefix("\ufeff") if number == 1 else text)
+            yield Record(where, broken=line.detail) if isinstance(line, Broken) else Record(where, line)
 
 
 def _rows(
@@ -252,78 +237,28 @@ def _rows(
     Raises:
         ValueError: If a wanted column is not there at all, or the suffix is not known.
     """
-    if path.suffix in (".csv", ".tsv"):
-        yield from _csv_rows(path, encodings, header, wanted)
-    elif path.suffix in JSON_LINES:
-        yield from _json_rows(path, encodings)
-    elif path.suffix == ".parquet":
-        yield from _parquet_rows(path, wanted)
-    else:
+    if path.suffix == ".parquet":
+        with open_parquet(path) as file:
+            check_columns(path, file.schema_arrow.names, wanted)
+            for number, row in parquet_rows(file, wanted):
+                yield f"{path} row {number}", row.detail if isinstance(row, Broken) else row
+        return
+    if path.suffix not in (".csv", ".tsv", *JSON_LINES):
         raise ValueError(f"{path} is not a .csv, .tsv, .jsonl or .parquet file")
-
-
-def _csv_rows(
-    path: Path, encodings: Sequence[str], header: Sequence[str] | None, wanted: Sequence[str]
-) -> Iterator[tuple[str, dict[str, Any] | str]]:
-    undecodable: list[tuple[str, str]] = []  # places of the lines that were left out, and why
-    numbers: list[int] = []  # of the lines that were read
-
-    def lines() -> Iterator[str]:
-        for record in _lines(path, encodings):
-            if record.broken:
-                undecodable.append((record.where, record.broken))
-            else:
-                numbers.append(int(record.where.rpartition(":")[2]))
-                yield record.text.replace("\0", "")
-
-    rows = csv.reader(lines(), delimiter=delimiter(path), strict=True)
-    names = list(header) if header else next(rows, [])
-    check_columns(path, names, wanted)
-    while True:
-        try:
-            row: list[str] | str = next(rows)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            row = f"not CSV: {error}"
-        yield from undecodable
-        undecodable.clear()
-        where = f"{path}:{numbers[-1] if numbers else 1}"
-        numbers.clear()
-        if isinstance(row, str):
-            yield where, row
-        elif row:
-            fits = len(row) == len(names)
-            yield where, dict(zip(names, row, strict=True)) if fits else f"{len(row)} fields, not {len(names)}"
-    yield from undecodable
+    with open(path, "rb") as stream:
+        rows: Iterable[Row]
+        if path.suffix in JSON_LINES:
+            rows = json_rows(stream, encodings)
+        else:
+            rows = CsvRows(stream, encodings, delimiter(path), header)
+            check_columns(path, rows.columns, wanted)
+        for number, row in rows:
+            yield f"{path}:{number}", row.detail if isinstance(row, Broken) else row
 
 
 def delimiter(path: Path) -> str:
     """What stands between the cells of a CSV or TSV file."""
     return "\t" if path.suffix == ".tsv" else ","
-
-
-def _json_rows(path: Path, encodings: Sequence[str]) -> Iterator[tuple[str, dict[str, Any] | str]]:
-    for record in _lines(path, encodings):
-        if record.broken or not record.text.strip():
-            yield record.where, record.broken or "an empty line"
-            continue
-        try:
-            row = json.loads(record.text)
-        except ValueError as error:
-            yield record.where, f"not JSON: {error}"
-        else:
-            yield record.where, row if isinstance(row, dict) else "not a JSON object"
-
-
-def _parquet_rows(path: Path, wanted: Sequence[str]) -> Iterator[tuple[str, dict[str, Any] | str]]:
-    with open_parquet(path) as file:
-        check_columns(path, file.schema_arrow.names, wanted)
-        row = 0
-        for batch in file.iter_batches(columns=list(wanted)):
-            for values in batch.to_pylist():
-                row += 1
-                yield f"{path} row {row}", values
 
 
 @contextlib.contextmanager

@@ -1,0 +1,172 @@
+"""What a recipe needs of an engine, and the one built in: DuckDB, which joins and sorts more than memory holds."""
+
+import multiprocessing
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from itertools import islice
+from pathlib import Path
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import pyarrow as pa
+
+T = TypeVar("T")
+R = TypeVar("R")
+GroupWriter = Callable[[tuple[Any, ...], Iterator[pa.RecordBatch]], dict[str, Any]]
+BATCH_ROWS = 4096
+
+
+@runtime_checkable
+class Engine(Protocol):
+    """Runs functions over tasks, and SQL over tables of Parquet files. Both in the words that all engines know."""
+
+    def map(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+        """The results as they come, in any order; tasks and results can be pickled."""
+
+    def read(self, name: str, paths: Sequence[Path]) -> None:
+        """Makes a table of Parquet files of one schema."""
+
+    def view(self, name: str, query: str) -> None:
+        """Gives a query a name."""
+
+    def create(self, name: str, query: str) -> None:
+        """Makes a table of what a query gives now."""
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """A small result."""
+
+    def write(
+        self, query: str, groups: Sequence[str], order: Sequence[str], writer: GroupWriter
+    ) -> list[dict[str, Any]]:
+        """Hands the rows of each group, sorted, to a function, and returns what these do, sorted by group.
+
+        The columns of `groups` and `order` are not handed over, if their names begin with _by_.
+        """
+
+    def close(self) -> None:
+        """Gives back what it holds."""
+
+
+class DuckDB:
+    """One machine.
+
+    Args:
+        folder: For tables and what does not fit into memory; it is emptied.
+        memory: Such as 1GB.
+        workers: Processes of `map`, and threads of SQL; None for one a core.
+    """
+
+    def __init__(self, folder: Path, memory: str, workers: int | None) -> None:
+        import duckdb
+
+        self.workers = workers or len(os.sched_getaffinity(0))
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        self.folder = folder
+        self.database = duckdb.connect(str(folder / "tables.duckdb"))
+        for name, value in (("temp_directory", str(folder)), ("memory_limit", memory)):
+            self.database.execute(f"SET {name} = {quoted(value)}")
+        self.database.execute(f"SET threads = {self.workers}")
+        self.database.execute("SET preserve_insertion_order = false")
+        self.database.execute("SET enable_progress_bar = false")
+
+    def map(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
+        if self.workers == 1 or len(tasks) == 1:
+            yield from map(function, tasks)
+            return
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(self.workers, context, end_with, (os.getpid(),)) as pool:
+            remaining = iter(tasks)
+            running = {pool.submit(function, task) for task in islice(remaining, 2 * self.workers)}
+            try:
+                while running:
+                    done = next(as_completed(running))
+                    running.remove(done)
+                    running |= {pool.submit(function, task) for task in islice(remaining, 1)}
+                    yield done.result()
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def read(self, name: str, paths: Sequence[Path]) -> None:
+        files = ", ".join(quoted(str(path)) for path in paths)
+        self.view(name, f"SELECT * FROM read_parquet([{files}])")
+
+    def view(self, name: str, query: str) -> None:
+        self.database.execute(f"CREATE VIEW {name} AS {query}")
+
+    def create(self, name: str, query: str) -> None:
+        self.database.execute(f"CREATE TABLE {name} AS {query}")
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return self.database.execute(query).fetchall()
+
+    def write(
+        self, query: str, groups: Sequence[str], order: Sequence[str], writer: GroupWriter
+    ) -> list[dict[str, Any]]:
+        by = ", ".join([*groups, *order])
+        found = self.database.sql(f"{query} ORDER BY {by}").to_arrow_reader(BATCH_ROWS)
+        return list(each_group(found, groups, writer))
+
+    def close(self) -> None:
+        self.database.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def each_group(
+    batches: Iterable[pa.RecordBatch], groups: Sequence[str], writer: GroupWriter
+) -> Iterator[dict[str, Any]]:
+    """Calls a writer with the rows of each group, of batches that are sorted by groups."""
+    pieces = _pieces(batches, groups)
+    ahead = next(pieces, None)
+
+    def rest(group: tuple[Any, ...]) -> Iterator[pa.RecordBatch]:
+        nonlocal ahead
+        while ahead is not None and ahead[0] == group:
+            yield ahead[1]
+            ahead = next(pieces, None)
+
+    while ahead is not None:
+        group = ahead[0]
+        yield writer(group, rest(group))
+
+
+def _pieces(
+    batches: Iterable[pa.RecordBatch], groups: Sequence[str]
+) -> Iterator[tuple[tuple[Any, ...], pa.RecordBatch]]:
+    """Parts of batches that belong to one group, without the columns that only sort."""
+    import pyarrow.compute as pc
+
+    for batch in batches:
+        kept = batch.select([name for name in batch.schema.names if not name.startswith("_by_")])
+        start = 0
+        while start < len(batch):
+            group = tuple(batch.column(name)[start].as_py() for name in groups)
+            same = None
+            for name, value in zip(groups, group, strict=True):
+                equal = pc.equal(batch.column(name)[start:], value)
+                same = equal if same is None else pc.and_(same, equal)
+            first_other = pc.index(same, False).as_py()
+            end = len(batch) if first_other < 0 else start + first_other
+            yield group, kept.slice(start, end - start)
+            start = end
+
+
+def end_with(parent: int) -> None:
+    """Has a worker end with the process that started it, even if that is killed; and leaves Ctrl-C to it."""
+    import signal
+
+    from litmus.sweeps.orphan import kill_with
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    kill_with(parent, signal.SIGKILL)
+
+
+def quoted(value: str) -> str:
+    """A text in SQL."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def double(value: float) -> str:
+    """A number in SQL, to its last bit."""
+    return f"CAST('{float(value)!r}' AS DOUBLE)"

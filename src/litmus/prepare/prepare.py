@@ -1,0 +1,263 @@
+"""`litmus prepare NAME`: read, compare, split, write, look; the page to read first.
+
+Whatever is killed at whatever moment, the same command goes on: parts that were read are kept, and a result is whole or
+not there.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from litmus.data.cache import build_once
+from litmus.data.download import only_one
+from litmus.prepare.compare import Comparison
+from litmus.prepare.config import AGAINST, Prepare, inputs, kind
+from litmus.prepare.engine import DuckDB, Engine, quoted
+from litmus.prepare.read import MissingColumnError, read_piece
+from litmus.prepare.sources import FORMAT, NUMBERED, Piece, pieces
+from litmus.prepare.write import statistics, write_rejects, write_splits
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+NOT_OF_THE_RESULT = ("output", "engine", "memory", "workers", "chunk_megabytes")
+
+
+def prepare(recipe: Prepare) -> Path:
+    """Makes the result of a recipe, if it is not there as it would be made now; returns its folder.
+
+    Raises:
+        ValueError: If a file lacks a column, or there is nothing left.
+    """
+    output = Path(recipe.output).absolute()
+    work = output.parent / f".{output.name}"  # parts, kept for the next time; the engine's tables
+    with only_one(output):
+        todo = pieces(recipe)
+        key = _key(recipe, todo)
+        if _key_of(output) == key:
+            log.info(f"{output} is as this recipe makes it, and its sources have not changed")
+            return output
+        engine = start(recipe, work / "engine")
+        try:
+            facts = read(engine, recipe, todo, work / "parts")
+            building = work / "result"
+            shutil.rmtree(building, ignore_errors=True)
+            building.mkdir(parents=True)
+            make(engine, recipe, todo, facts, work / "parts", building, key)
+        finally:
+            engine.close()
+        _replace(output, building)
+        _forget(work / "parts", {piece.key for piece in todo})
+    return output
+
+
+def summary(folder: Path) -> str:
+    """What came of the records, for people: a line a split, and one a reason."""
+    manifest = json.loads((folder / MANIFEST).read_text())
+    counts = manifest["counts"]
+    lines = [f"{counts['in']:,} records in"]
+    for split, facts in manifest["splits"].items():
+        lines.append(f"{facts['rows']:>12,} {split}")
+    reasons: Counter[str] = Counter()
+    for own in counts["sources"].values():
+        reasons.update(own["rejected"])
+    for reason, many in sorted(reasons.items()):
+        lines.append(f"{many:>12,} rejected: {reason}")
+    if counts["looked_up"]:
+        lines.append(f"{counts['looked_up']:>12,} read to be looked up, or compared with")
+    for split, many in manifest["found"]["repeats"].items():
+        if many:
+            lines.append(f"found {many:,} repeats inside {split}")
+    if many := manifest["found"]["evaluation_records_in_train"]:
+        lines.append(f"found {many:,} records for evaluation among those for training")
+    return "\n".join(lines)
+
+
+def start(recipe: Prepare, folder: Path) -> Engine:
+    """The engine that a recipe asks for."""
+    if recipe.engine == "duckdb":
+        return DuckDB(folder, recipe.memory, recipe.workers)
+    if recipe.engine == "spark":
+        from litmus.prepare.spark import Spark
+
+        return Spark(folder, recipe.memory, recipe.workers)
+    raise ValueError(f"engine={recipe.engine} is not known: there is duckdb, spark")
+
+
+def read(engine: Engine, recipe: Prepare, todo: list[Piece], parts: Path) -> dict[str, dict[str, Any]]:
+    """Has every piece read that is not there yet; returns the facts of all, by key."""
+    from tqdm import tqdm
+
+    missing = [piece for piece in todo if not (parts / piece.key).exists()]
+    total = sum(piece.size for piece in missing)
+    with tqdm(desc="reading", total=total, unit="B", unit_scale=True, disable=None) as bar:
+        try:
+            for size in engine.map(partial(read_part, recipe, parts), missing):
+                bar.update(size)
+        except MissingColumnError as error:
+            raise ValueError(str(error)) from error
+    return {piece.key: json.loads((parts / piece.key / "facts.json").read_text()) for piece in todo}
+
+
+def read_part(recipe: Prepare, parts: Path, piece: Piece) -> int:
+    """Reads a piece into its folder, which is there when it is whole; returns how many bytes that were."""
+
+    def build(folder: Path) -> None:
+        facts = read_piece(recipe, piece, folder)
+        (folder / "facts.json").write_text(json.dumps(facts) + "\n")
+
+    build_once(parts / piece.key, build)
+    return piece.size
+
+
+def make(
+    engine: Engine, recipe: Prepare, todo: list[Piece], facts: Mapping[str, Any], parts: Path, folder: Path, key: str
+) -> None:
+    """Everything after the reading, into an empty folder."""
+    from tqdm import tqdm
+
+    steps = tqdm(total=4, desc="comparing", disable=None, bar_format="{desc} ({n}/{total}, {elapsed})")
+    with steps:
+        tables(engine, recipe, todo, parts)
+        comparison = Comparison(engine, recipe, folder.parent / "engine")
+        comparison.run()
+        steps.update()
+        steps.set_description("writing shards")
+        splits = write_splits(engine, recipe, folder)
+        steps.update()
+        steps.set_description("writing rejects")
+        write_rejects(engine, recipe, folder)
+        counts = count(engine, recipe, facts, splits)
+        steps.update()
+    manifest = {
+        "format": FORMAT,
+        "name": recipe.name,
+        "fingerprint": hashlib.sha256(json.dumps(splits).encode()).hexdigest()[:16],
+        "kind": kind(recipe),
+        "inputs": inputs(recipe),
+        "target": recipe.target,
+        "classes": recipe.columns[recipe.target].values if recipe.target else None,
+        "image_shape": recipe.image_shape,
+        "block_rows": recipe.shards.block_rows,
+        "statistics": statistics(engine, recipe),
+        "counts": counts,
+        "found": comparison.found,
+        "splits": splits,
+        "key": key,
+        "recipe": asdict(recipe),
+        "lineage": lineage(todo, facts),
+    }
+    if not splits.get("train"):
+        raise ValueError(f"no record is left for training: {counts['rejected']} of {counts['in']} were rejected")
+    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2, ensure_ascii=False, default=str) + "\n")
+    if recipe.profile:
+        from litmus.prepare.profile import profile
+
+        profile(folder)
+
+
+def tables(engine: Engine, recipe: Prepare, todo: list[Piece], parts: Path) -> None:
+    """What the parts hold, as the engine's tables: records, bands, those of the recipe, and what could not be read."""
+    numbers = ", ".join(f"({quoted(piece.key)}, {number})" for number, piece in enumerate(todo))
+    engine.create("parts", f"SELECT part, CAST(number AS BIGINT) AS number FROM (VALUES {numbers}) AS x(part, number)")
+    records = [parts / piece.key for piece in todo if piece.group == "sources"]
+    _read(engine, "records", [part / "records.parquet" for part in records])
+    engine.read("unread", [parts / piece.key / "rejects.parquet" for piece in todo])
+    if recipe.near_duplicates.threshold is not None:
+        _read(engine, "bands", [part / "bands.parquet" for part in records])
+    for table in recipe.tables:
+        own = [piece.key for piece in todo if (piece.group, piece.source) == ("tables", table)]
+        _read(engine, f"table_{table}", [parts / key / "records.parquet" for key in own])
+
+
+def _read(engine: Engine, name: str, paths: list[Path]) -> None:
+    """A table of parts, whose rows have an id: the number of the part, and the place in it."""
+    engine.read(f"parts_of_{name}", paths)
+    numbered = f"CAST(p.number * {NUMBERED} + r._position AS BIGINT) AS id"
+    engine.view(name, f"SELECT {numbered}, r.* FROM parts_of_{name} r JOIN parts p ON r._part = p.part")
+
+
+def count(engine: Engine, recipe: Prepare, facts: Mapping[str, Any], splits: Mapping[str, Any]) -> dict[str, Any]:
+    """How many records came in, and where each of them went.
+
+    Raises:
+        AssertionError: If one were lost.
+    """
+    by_source: dict[str, Any] = {}
+    for fact in facts.values():
+        own = by_source.setdefault(fact["source"], {"in": 0, "rejected": Counter()})
+        own["in"] += fact["in"]
+    for source, reason, many in engine.rows("SELECT _source, reason, count(*) FROM rejected GROUP BY _source, reason"):
+        by_source[source]["rejected"][reason] += int(many)
+    for name, own in by_source.items():
+        own["rejected"] = dict(sorted(own["rejected"].items()))
+        only_read = name in recipe.tables or recipe.sources[name].split == AGAINST
+        own["looked_up" if only_read else "out"] = own["in"] - sum(own["rejected"].values())
+    come = sum(own["in"] for own in by_source.values())
+    rejected = sum(sum(own["rejected"].values()) for own in by_source.values())
+    out = sum(split["rows"] for split in splits.values())
+    looked_up = sum(own.get("looked_up", 0) for own in by_source.values())
+    if come != out + rejected + looked_up:
+        raise AssertionError(f"{come} records came in, {out} went out, {rejected} were rejected, {looked_up} looked up")
+    return {"in": come, "out": out, "rejected": rejected, "looked_up": looked_up, "sources": by_source}
+
+
+def lineage(todo: list[Piece], facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What each part was read from."""
+    return [
+        {
+            "source": piece.source,
+            "part": piece.key,
+            "bytes": piece.size,
+            "files": [file.name for file in piece.files],
+            "in": facts[piece.key]["in"],
+            "read": facts[piece.key]["out"],
+        }
+        for piece in todo
+    ]
+
+
+def _key(recipe: Prepare, todo: list[Piece]) -> str:
+    """16 hexadecimal digits for what the result depends on."""
+    how = {name: value for name, value in asdict(recipe).items() if name not in NOT_OF_THE_RESULT}
+    return hashlib.sha256(json.dumps([how, [piece.key for piece in todo]], default=str).encode()).hexdigest()[:16]
+
+
+def _key_of(output: Path) -> str | None:
+    try:
+        found: str = json.loads((output / MANIFEST).read_text())["key"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return found
+
+
+def _replace(output: Path, building: Path) -> None:
+    """Puts a new result in the place of an old one; killed in between, there is the old one, the new one, or none, and
+    the next call makes it again from its parts."""
+    old = building.with_name("old")
+    shutil.rmtree(old, ignore_errors=True)
+    if output.exists():
+        if not (output / MANIFEST).exists() and any(output.iterdir()):
+            raise ValueError(f"output={output} holds something else: give another folder")
+        output.rename(old)
+    building.rename(output)
+    if hasattr(os, "O_DIRECTORY"):
+        folder = os.open(output.parent, os.O_RDONLY | os.O_DIRECTORY)
+        os.fsync(folder)
+        os.close(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _forget(parts: Path, wanted: set[str]) -> None:
+    """Removes the parts of sources, or of states of them, that are no longer there."""
+    for folder in parts.iterdir():
+        if folder.name not in wanted:
+            shutil.rmtree(folder, ignore_errors=True)
