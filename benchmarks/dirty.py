@@ -29,7 +29,7 @@ KINDS = {  # of planted records: share, and the reason that they should be rejec
     "nearly a leak": (0.001, "leak"),
 }
 CLASSES = ("no", "yes")
-ACCENTS = "Café déjà vu — naïve “quotes” and more. "
+ACCENTS = "Café déjà vu — naïve, ça va; über. "
 SENTENCES = (4, 12)  # in a record
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from litmus.prepare.config import NearDuplicates, Prepare, inputs
+from litmus.prepare.config import NearDuplicates, Prepare, in_sql, inputs
 from litmus.prepare.engine import Engine
 from litmus.prepare.near import likeness
 
@@ -60,8 +60,8 @@ def _verify(engine: Engine, recipe: Prepare, folder: Path) -> list[Path]:
     """Files of the candidates that are as alike as asked for, by all of their shingles."""
     column = recipe.near_duplicates.column or inputs(recipe)[0]
     pairs = engine.write(
-        f"SELECT c.other, c.id, a.{column} AS a, b.{column} AS b, c.id % {PARTS} AS _by_part FROM candidates c "
-        "JOIN records a ON c.other = a.id JOIN records b ON c.id = b.id",
+        f"SELECT c.other, c.id, a.{in_sql(column)} AS a, b.{in_sql(column)} AS b, c.id % {PARTS} AS _by_part FROM "
+        "candidates c JOIN records a ON c.other = a.id JOIN records b ON c.id = b.id",
         ["_by_part"],
         ["id", "other"],
         partial(_write_pairs, str(folder)),

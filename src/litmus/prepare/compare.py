@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from litmus.prepare.cluster import clusters, near_duplicates, near_leaks
-from litmus.prepare.config import AGAINST, Prepare
+from litmus.prepare.config import AGAINST, Prepare, in_sql
 from litmus.prepare.engine import Engine, double
 from litmus.prepare.same import conflicts, duplicates, leaks
 from litmus.prepare.splits import accepted
@@ -58,7 +58,7 @@ class Comparison:
         source = "numbered_keys k"
         for table in {column.table: None for column in recipe.columns.values() if column.table is not None}:
             source += self._look_up(str(table))
-        values = [f"t_{recipe.columns[name].table}_{recipe.columns[name].key}.{name}" for name in self.joined]
+        values = [self._joined(name) for name in self.joined]
         label = self._target()
         self.engine.create(
             "keys",
@@ -73,29 +73,34 @@ class Comparison:
         wanted |= {name for name, column in recipe.columns.items() if column.outliers is not None}
         wanted |= {column.key for column in recipe.columns.values() if column.table is not None}
         names = [name for name in recipe.columns if name in wanted and recipe.columns[name].table is None]
-        return ", ".join([f"{table}.{name}" for name in names] or ["1 AS nothing"])
+        return ", ".join([f"{table}.{in_sql(name)}" for name in names] or ["1 AS nothing"])
 
     def _target(self) -> str:
         target = self.recipe.target
         if target is None:
-            return "NULL"
-        column = self.recipe.columns[target]
-        return f"k.{target}" if column.table is None else f"t_{column.table}_{column.key}.{target}"
+            return "CAST(NULL AS INT)"
+        return f"k.{in_sql(target)}" if self.recipe.columns[target].table is None else self._joined(target)
+
+    def _joined(self, name: str) -> str:
+        """A column of a table that was looked up."""
+        column = self.recipe.columns[name]
+        return f"t_{column.table}_{column.key}.{in_sql(name)}"
 
     def _look_up(self, table: str) -> str:
         """A join with the first row of a table for each key."""
         text = ""
         columns = {name: column for name, column in self.recipe.columns.items() if column.table == table}
         for key in dict.fromkeys(str(column.key) for column in columns.values()):
-            names = [name for name, column in columns.items() if column.key == key]
+            names = [in_sql(name) for name, column in columns.items() if column.key == key]
+            by, unique = in_sql(key), f"unique_{table}_{key}"
             self.engine.create(
-                f"unique_{table}_{key}",
-                f"SELECT {', '.join([key, *names])} FROM (SELECT t.*, row_number() OVER (PARTITION BY {key} ORDER BY "
-                f"id) AS turn FROM table_{table} t) x WHERE turn = 1 AND {key} IS NOT NULL",
+                unique,
+                f"SELECT {', '.join([by, *names])} FROM (SELECT t.*, row_number() OVER (PARTITION BY {by} ORDER BY id) "
+                f"AS turn FROM table_{table} t) x WHERE turn = 1 AND {by} IS NOT NULL",
             )
-            repeated = self.engine.rows(f"SELECT count({key}) - count(DISTINCT {key}) FROM table_{table}")
+            repeated = self.engine.rows(f"SELECT count({by}) - count(DISTINCT {by}) FROM table_{table}")
             self.found.setdefault("tables", {})[table] = {"repeated_keys": int(repeated[0][0])}
-            text += f" LEFT JOIN unique_{table}_{key} t_{table}_{key} ON k.{key} = t_{table}_{key}.{key}"
+            text += f" LEFT JOIN {unique} t_{table}_{key} ON k.{by} = t_{table}_{key}.{by}"
         return text
 
     def _drop(self, reason: str, query: str) -> None:
@@ -110,7 +115,7 @@ class Comparison:
         self.left = f"left_{number}"
 
     def _unmatched(self) -> None:
-        lacking = [f"{name} IS NULL" for name in self.joined if self.recipe.columns[name].required]
+        lacking = [f"{in_sql(name)} IS NULL" for name in self.joined if self.recipe.columns[name].required]
         if lacking:
             nobody = f"SELECT id, CAST(NULL AS BIGINT) AS other FROM {self.left}"
             self._drop("unmatched", f"{nobody} WHERE {' OR '.join(lacking)}")
@@ -120,19 +125,26 @@ class Comparison:
         for name, column in self.recipe.columns.items():
             if column.outliers is None:
                 continue
-            own = f"FROM {self.left} WHERE held = 0 AND {name} IS NOT NULL"
-            middle = self.engine.rows(f"SELECT median({name}) {own}")[0][0]
+            value = in_sql(name)
+            own = f"FROM {self.left} WHERE held = 0 AND {value} IS NOT NULL"
+            middle = self._median(value, own)
             if middle is None:
                 continue
-            spread = self.engine.rows(f"SELECT median(abs({name} - {double(middle)})) {own}")[0][0]
-            limit = column.outliers * MAD * float(spread)
+            spread = self._median(f"abs({value} - {double(middle)})", own)
+            limit = column.outliers * MAD * (spread or 0)
             if limit > 0:
                 self._drop(
                     "outlier",
-                    f"SELECT id, CAST(NULL AS BIGINT) AS other {own} AND abs({name} - {double(middle)}) > "
+                    f"SELECT id, CAST(NULL AS BIGINT) AS other {own} AND abs({value} - {double(middle)}) > "
                     f"{double(limit)}",
                 )
-            self.found.setdefault("outliers", {})[name] = {"median": float(middle), "within": limit}
+            self.found.setdefault("outliers", {})[name] = {"median": middle, "within": limit}
+
+    def _median(self, value: str, own: str) -> float | None:
+        """The mean of the lower and the upper median, which every engine has to the last bit."""
+        middle = "percentile_disc(0.5) WITHIN GROUP (ORDER BY"
+        low, high = self.engine.rows(f"SELECT {middle} {value}), -({middle} -({value}))) {own}")[0]
+        return None if low is None else (float(low) + float(high)) / 2
 
     def _count(self) -> None:
         """How often records repeat, before anything is done about it."""

@@ -1,7 +1,8 @@
 """What a file of conf/prepare may say, and the first look at whether it makes sense."""
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,12 @@ def load(name: str, overrides: Sequence[str], folder: Path = FOLDER) -> Prepare:
     with initialize_config_dir(str(folder), version_base="1.3"):
         composed = compose(name, [f"name={name}", *overrides])
     OmegaConf.resolve(composed)
+    for group, kind_of in (("columns", Column), ("sources", Source), ("tables", Source)):
+        for one, node in composed[group].items():
+            known = [each.name for each in fields(kind_of)]
+            for key in node:  # by +KEY=VALUE anything can be added
+                if key not in known:
+                    raise ValueError(f"{group}.{one}.{key} is not a key: {did_you_mean(key, known)}")
     recipe: Prepare = OmegaConf.to_object(composed)  # type: ignore[assignment]
     check(recipe)
     return recipe
@@ -161,6 +168,8 @@ def load(name: str, overrides: Sequence[str], folder: Path = FOLDER) -> Prepare:
 
 def check(recipe: Prepare) -> None:
     """Refuses what can't be meant."""
+    if len({name.lower() for name in recipe.columns}) < len(recipe.columns):
+        raise ValueError(f"columns: {', '.join(recipe.columns)} differ in nothing but capitals: rename one")
     if not recipe.columns or not recipe.sources:
         raise ValueError("a recipe needs columns and sources")
     for step in recipe.clean:
@@ -186,6 +195,11 @@ def check(recipe: Prepare) -> None:
     if recipe.target is not None:
         _one_of("target", recipe.target, tuple(recipe.columns))
     _check_steps(recipe)
+
+
+def in_sql(name: str) -> str:
+    """What a column is called in the engine's tables, where a name may be a keyword, or one of the steps' own."""
+    return f"c_{name}"
 
 
 def inputs(recipe: Prepare) -> list[str]:
@@ -230,6 +244,8 @@ def _check_steps(recipe: Prepare) -> None:
             share = getattr(split, part)
             if not (isinstance(share, int | float) and 0 <= share < 1):
                 raise ValueError(f"split.{part}={share} is not a share from 0 to below 1")
+    if not re.fullmatch(r"\d+(\.\d+)? ?[KMGT]i?B", recipe.memory):
+        raise ValueError(f"memory={recipe.memory} is not a size, such as 500MB or 4GB")
     if recipe.duplicates is not None:
         _one_of("duplicates.labels", recipe.duplicates.labels, ("drop", "first", "majority"))
         for name in recipe.duplicates.ignore:

@@ -1,6 +1,8 @@
 """From files to a part: rows are read leniently, brought to the recipe's columns and cleaned, or they are rejected."""
 
+import contextlib
 import hashlib
+import io
 import struct
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ import pyarrow.parquet as pq
 
 from litmus.data.rows import Broken, CsvRows, Row, file_row, json_rows, parquet_rows
 from litmus.prepare.clean import IGNORED
-from litmus.prepare.config import Prepare, Source, inputs
+from litmus.prepare.config import Prepare, Source, in_sql, inputs
 from litmus.prepare.near import bands
 from litmus.prepare.sources import COMPRESSED, File, Piece, format_of
 from litmus.prepare.values import Convert, RejectedError, converter, plain
@@ -59,12 +61,14 @@ def read_piece(recipe: Prepare, piece: Piece, folder: Path) -> dict[str, Any]:
     column = recipe.near_duplicates.column or inputs(recipe)[0]
     schema = part_schema(recipe) if piece.group == "sources" else table_schema(recipe, piece.source)
     with (
-        pq.ParquetWriter(folder / "records.parquet", schema, compression="zstd", compression_level=1) as records,
+        pq.ParquetWriter(
+            folder / "records.parquet", named(schema.empty_table()).schema, compression="zstd", compression_level=1
+        ) as records,
         pq.ParquetWriter(folder / "rejects.parquet", REJECTS, compression="zstd") as rejects,
     ):
         banded = pq.ParquetWriter(folder / "bands.parquet", BANDS, compression="none") if near else None
         for good, bad in reader.batches():
-            records.write_batch(pa.RecordBatch.from_pylist(good, schema), row_group_size=BATCH * 64)
+            records.write_batch(named(pa.RecordBatch.from_pylist(good, schema)), row_group_size=BATCH * 64)
             if bad:
                 rejects.write_batch(pa.RecordBatch.from_pylist(bad, REJECTS))
             if banded is not None and near is not None:
@@ -77,6 +81,11 @@ def read_piece(recipe: Prepare, piece: Piece, folder: Path) -> dict[str, Any]:
             banded.close()
     rejected = dict(sorted(reader.rejected.items()))
     return {"source": piece.source, "in": reader.seen, "out": reader.position, "rejected": rejected}
+
+
+def named(rows: Any) -> Any:
+    """A table or batch with its columns called as in SQL, but for the steps' own."""
+    return rows.rename_columns([name if name.startswith("_") else in_sql(name) for name in rows.schema.names])
 
 
 def table_schema(recipe: Prepare, table: str) -> pa.Schema:
@@ -252,14 +261,18 @@ class MissingColumnError(Exception):
     """A recipe asks for a column that a file does not have."""
 
 
-def _open(url: str, decompress: bool) -> Any:
-    """A file to read bytes from; fsspec takes ten times as long as a small file does."""
+@contextlib.contextmanager
+def _open(url: str, decompress: bool) -> Iterator[Any]:
+    """A file to read bytes from, directly where it can be: fsspec takes ten times as long as a small file does."""
     import fsspec
 
     path = url.removeprefix("file://")
     if path != url and not (decompress and path.endswith(COMPRESSED)):
-        return open(path, "rb")
-    return fsspec.open(url, "rb", compression="infer" if decompress else None)
+        with open(path, "rb") as file:
+            yield file
+        return
+    with fsspec.open(url, "rb", compression="infer" if decompress else None) as stream:
+        yield io.BufferedReader(stream) if url.endswith(".zst") else stream  # zstandard's own has no lines
 
 
 def _shown(row: dict[str, Any]) -> str:

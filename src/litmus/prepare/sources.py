@@ -94,6 +94,8 @@ def list_files(root: str, name: str, source: Source) -> list[File]:
             short = place.removeprefix(prefix) if prefix else system.unstrip_protocol(place)
             short = place if local and not prefix else short
             found.setdefault(short, File(system.unstrip_protocol(place), short, int(facts["size"]), str(state)))
+    for file in found.values():
+        format_of(source, file.name)
     if not found:
         raise FileNotFoundError(f"{', '.join(globs)} under {root} finds no file: the source {name} needs it")
     return list(found.values())

@@ -1,6 +1,6 @@
 """Which record is for what: a share by a hash, of each class, or by time; a published split where there is one."""
 
-from litmus.prepare.config import AGAINST, Prepare
+from litmus.prepare.config import AGAINST, Prepare, in_sql
 from litmus.prepare.engine import double, quoted
 
 
@@ -10,7 +10,7 @@ def accepted(recipe: Prepare, left: str, columns: list[str]) -> str:
     published = {source.split for source in recipe.sources.values()}
     cut = {part: getattr(split, part) for part in ("test", "validation") if part not in published}
     if split.by == "time":
-        moment = (split.columns or [""])[0]
+        moment = in_sql((split.columns or [""])[0])
         rules = [
             f"WHEN {moment} >= CAST({quoted(str(start))} AS TIMESTAMP) THEN '{part}'"
             for part, start in cut.items()
@@ -24,12 +24,12 @@ def accepted(recipe: Prepare, left: str, columns: list[str]) -> str:
     fraction = "k.bucket"
     if split.by == "class":
         fraction = (
-            "(row_number() OVER (PARTITION BY k.held, k.label ORDER BY k.bucket, k.id) - 0.5) / "
-            "count(*) OVER (PARTITION BY k.held, k.label)"
+            "(CAST(row_number() OVER (PARTITION BY k.held, k.label ORDER BY k.bucket, k.id) AS DOUBLE) - "
+            f"{double(0.5)}) / CAST(count(*) OVER (PARTITION BY k.held, k.label) AS DOUBLE)"
         )
     chosen = f"CASE {' '.join(rules)} ELSE 'train' END" if rules else "'train'"
+    kept = ", ".join(["id", "place", "size", *map(in_sql, columns)])
     return (
-        f"SELECT {', '.join(['id', 'place', 'size', *columns])}, CASE WHEN held = 1 THEN given ELSE {chosen} END AS "
-        f"split FROM (SELECT k.*, CAST({fraction} AS DOUBLE) AS fraction FROM {left} k WHERE given IS NULL OR given <> "
-        f"'{AGAINST}') k"
+        f"SELECT {kept}, CASE WHEN held = 1 THEN given ELSE {chosen} END AS split FROM (SELECT k.*, CAST({fraction} "
+        f"AS DOUBLE) AS fraction FROM {left} k WHERE given IS NULL OR given <> '{AGAINST}') k"
     )

@@ -101,13 +101,13 @@ def _check_writable(name: str, text: str) -> None:
             raise RejectedError("encoding", f"{name} has half a character: {error}") from error
 
 
-def _limits(name: str, column: Column) -> Callable[[float], None]:
+def _limits(name: str, column: Column) -> Callable[[int | float], None]:
     """Refuses a number, or a text of so many characters, that is not within the column's limits."""
     low = -math.inf if column.min is None else column.min
     high = math.inf if column.max is None else column.max
     reason, said = ("length", f"{name} has {{:g}} characters") if column.type == "text" else ("range", f"{name}={{:g}}")
 
-    def check(found: float) -> None:
+    def check(found: int | float) -> None:
         if not low <= found <= high:
             limit = f"fewer than {low:g}" if found < low else f"more than {high:g}"
             raise RejectedError(reason, f"{said.format(found)}, {limit}")

@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from litmus.prepare.config import SPLITS, Prepare, inputs
+from litmus.prepare.config import SPLITS, Prepare, in_sql, inputs
 from litmus.prepare.engine import Engine, double, quoted
 from litmus.prepare.read import LONGEST, PROVENANCE, REJECTS, fields
 
@@ -51,7 +51,7 @@ def write_splits(engine: Engine, recipe: Prepare, folder: Path) -> dict[str, Any
 def column_of(recipe: Prepare) -> Callable[[str], str]:
     """What a column of the result is called in a join of `accepted` a, which has what was looked up, and `records`."""
     joined = {name for name, column in recipe.columns.items() if column.table is not None}
-    return lambda name: f"{'a' if name in joined else 'r'}.{name}"
+    return lambda name: f"{'a' if name in joined else 'r'}.{in_sql(name)}"
 
 
 class ShardWriter:
@@ -82,7 +82,7 @@ class ShardWriter:
         """Writes all full row groups, at the end what is left over, too; returns what waits for more."""
         if not waiting:
             return []
-        table = pa.Table.from_batches(waiting).cast(self.schema).combine_chunks()
+        table = pa.Table.from_batches(waiting).rename_columns(self.schema.names).cast(self.schema).combine_chunks()
         end = len(table) if whole else len(table) // self.block_rows * self.block_rows
         if end:
             file.write_table(table.slice(0, end), row_group_size=self.block_rows)
@@ -93,7 +93,7 @@ def write_rejects(engine: Engine, recipe: Prepare, folder: Path) -> None:
     """One row for every rejected record, wherever it was rejected; afterwards there is the table `rejected`."""
     text = inputs(recipe)[0]
     has_text = recipe.columns[text].type in ("text", "category")
-    shown = f"substr(r.{text}, 1, {LONGEST})" if has_text else "CAST(NULL AS STRING)"
+    shown = f"substr(r.{in_sql(text)}, 1, {LONGEST})" if has_text else "CAST(NULL AS STRING)"
     said = " ".join(f"WHEN {quoted(reason)} THEN {quoted(words)}" for reason, words in SAID.items())
     detail = f"concat(CASE d.reason {said} ELSE '' END, o._file, ':', CAST(o._row AS STRING))"
     engine.create(
