@@ -3,8 +3,9 @@
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,7 +111,7 @@ class ImageFolder:
             return None
 
 
-def read_image(source: Path | BinaryIO, image_shape: Sequence[int]) -> NDArray[np.uint8]:
+def read_image(source: Path | BytesIO, image_shape: Sequence[int]) -> NDArray[np.uint8]:
     """One image [height, width, channels]: the shorter side resized, the middle cut out, grey or RGB.
 
     Raises:
@@ -126,7 +127,7 @@ def read_image(source: Path | BinaryIO, image_shape: Sequence[int]) -> NDArray[n
                 image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
             image = image.convert("L" if channels == 1 else "RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        name = source if isinstance(source, Path) else "a file"
+        name = source if isinstance(source, Path) else "it"
         raise ValueError(f"{name} can't be read as an image: {error}") from error
     if image.size != (width, height):
         image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
