@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from omegaconf import DictConfig
 from PIL import Image
+from prepared import write_images, write_numbers, write_texts
 from test_data_files import write_cifar, write_idx
 
 Compose = Callable[..., DictConfig]
@@ -17,7 +18,7 @@ def fake(composed: Compose, root: Path, name: str, *overrides: str) -> DictConfi
     """The configuration of a data set whose files were made up in `root`, with small batches."""
     made = FAKES[name](root) if not any(root.iterdir()) else (root / ".overrides").read_text().splitlines()
     (root / ".overrides").write_text("\n".join(made or []))
-    base = [f"data={name}", f"data_root={root}", "data.batch_size=4"]
+    base = [f"data={name.split()[0]}", f"data_root={root}", "data.batch_size=4"]
     config = composed(*base, *(made or []), *overrides)
     if "sha256" in config.data.get("source", {}):
         config.data.source.sha256 = None
@@ -138,7 +139,7 @@ def write_digits(root: Path, zipped: bool) -> list[str]:
     return [f"data.root={root}"]
 
 
-FAKES: dict[str, Callable[[Path], list[str]]] = {
+FAKES: dict[str, Callable[[Path], list[str]]] = {  # the first word is the file in conf/data
     "20newsgroups": lambda root: write_text_folders(
         root / "20newsgroups", ["20news-bydate-train", "20news-bydate-test"], NEWSGROUPS
     ),
@@ -161,6 +162,9 @@ FAKES: dict[str, Callable[[Path], list[str]]] = {
     "mr": lambda root: write_lines(root, 2, "rt-polarity.all"),
     "ptb": lambda root: write_corpus(root / "ptb", "ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"),
     "series_file": lambda root: [*write_series(root / "own.csv", ["x", "y"]), f"data.path={root}/own.csv"],
+    "shards": lambda root: write_images(root / "prepared"),
+    "shards of numbers": lambda root: write_numbers(root / "prepared"),
+    "shards of texts": lambda root: write_texts(root / "prepared"),
     "sst2": lambda root: write_lines(root, 2, *(f"stsa.binary.{split}" for split in ("train", "dev", "test"))),
     "table": write_table,
     "text_files": write_reviews,

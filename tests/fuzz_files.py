@@ -119,9 +119,11 @@ KINDS: dict[str, tuple[str, Callable[[Path], list[str]]]] = {  # what is damaged
     name: (name, FAKES[name])
     for name in (
         "20newsgroups", "ag_news", "cifar10", "cifar100", "etth1", "fashion_mnist", "image_folder", "imdb", "mnist",
-        "ptb", "series_file", "sst2", "table", "text_files", "tinyshakespeare", "trec", "ucr",
+        "ptb", "series_file", "shards", "sst2", "table", "text_files", "tinyshakespeare", "trec", "ucr",
     )
 } | {
+    "shards of numbers": ("shards", FAKES["shards of numbers"]),
+    "shards of texts": ("shards", FAKES["shards of texts"]),
     "mnist1d": ("mnist1d", write_mnist1d),
     "class table": ("table", write_classes),
     "image splits": ("image_folder", write_split_images),
@@ -237,7 +239,7 @@ def read_all(config: DictConfig) -> None:
             inputs, targets = data.on_after_batch_transfer(batch, 0)
             for part in (inputs, targets):
                 assert part.isfinite().all() if part.is_floating_point() else (part >= -100).all()
-            if "vocab_size" in facts:
+            if facts.get("vocab_size"):
                 assert inputs.min() >= 0 and inputs.max() < facts.vocab_size
             if getattr(data, "classes", None):
                 assert targets.min() >= 0 and targets.max() < len(data.classes)

@@ -29,6 +29,7 @@ RUNS = {  # steps of an epoch, and options
     "texts": (9, ("model=lstm", "model.hidden=8", "data=text_files", "tokenizer=word", "epochs=3")),
     "streams": (22, ("model=lstm_lm", "model.hidden=8", "model.dropout=0.2", "data=ptb", "epochs=3")),
     "windows": (20, ("model=gpt", "model.width=16", "model.layers=1", "data=ptb", "data.epoch_steps=20", "epochs=3")),
+    "shards": (30, (*QUICK, "data=shards", "data.buffer=3")),
     "numbers": (9, ("model=mlp", "data=diabetes", "epochs=3")),
 }
 OFTEN = ("callbacks.checkpoint.every_n_steps=5", "trainer.log_every_n_steps=7")

@@ -1,6 +1,7 @@
 """The top level of a run's configuration, and the values in it that are read off the disk."""
 
 import difflib
+import functools
 import importlib.util
 import math
 from collections.abc import Callable, Iterable
@@ -9,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.config_store import ConfigStore
-from omegaconf import MISSING, OmegaConf
+from omegaconf import MISSING, ListConfig, OmegaConf
 
 from litmus.data.series.numbers import input_columns, numeric_columns, target_classes
+from litmus.data.shards.manifest import shard_fact
 from litmus.data.texts.records import label_names
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -105,12 +107,15 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 RESOLVERS: dict[str, Callable[..., Any]] = {
     "length": lambda items: None if items is None else len(items),
     "product": lambda *factors: math.prod(factors),
+    "each_channel": lambda shape, value: None if shape is None else [value] * shape[0],
+    "only": lambda kind, one, value: value if kind == one else None,
     "installed": installed,
     "class_folders": class_folders,
     "label_names": label_names,
     "numeric_columns": numeric_columns,
     "input_columns": input_columns,
     "target_classes": target_classes,
+    "shards": shard_fact,
 }
 
 
@@ -118,4 +123,15 @@ def register() -> None:
     """Makes the schema and the resolvers known to Hydra; called before anything is composed."""
     ConfigStore.instance().store(name="schema", node=Config)
     for name, function in RESOLVERS.items():
-        OmegaConf.register_new_resolver(name, function, replace=True)
+        OmegaConf.register_new_resolver(name, _as_nodes(function), replace=True)
+
+
+def _as_nodes(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A resolver whose lists are OmegaConf's own, which can be resolved wherever something refers to them."""
+
+    @functools.wraps(function)
+    def resolver(*arguments: Any) -> Any:
+        found = function(*arguments)
+        return ListConfig(found) if isinstance(found, list) else found
+
+    return resolver

@@ -29,6 +29,7 @@ RESOLVED = ("ValueError", "KeyError", "OSError", "FileNotFoundError", "Permissio
 LIGHTNING = ("pytorch_lightning", "lightning_fabric")
 MISSING = re.compile(r"missing .*required .*argument")
 PEER = re.compile("Connection (closed by|reset by) peer|NCCL communicator was aborted")
+WORKER = re.compile(r"Caught ValueError in DataLoader worker process .*\nValueError: (?P<sentence>.+)", re.DOTALL)
 MEMORY = re.compile(r"allocate memory|not enough memory|out of memory|storage size", re.IGNORECASE)
 
 
@@ -87,6 +88,8 @@ def explain(error: BaseException) -> str | None:
         return "a folder of conf/ takes the name of a file in it, or a list of names where it says so: GROUP=NAME"
     if PEER.search(str(cause)) and isinstance(cause, RuntimeError):
         return "another process of this run ended; what it said before tells why"
+    if isinstance(cause, ValueError) and (found := WORKER.match(str(cause))):  # its traceback came as text
+        return found["sentence"].strip().splitlines()[0]
     if isinstance(cause, OSError) and cause.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"{cause.filename or 'a file'}: {cause.strerror}; what was written before is whole: free some, and go on"
     if isinstance(cause, TypeError | ValueError) and package == "omegaconf":  # while it followed a key

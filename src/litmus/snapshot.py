@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra.core.hydra_config import HydraConfig
@@ -42,12 +43,19 @@ def resolve(config: DictConfig) -> DictConfig:
     check_pair(config)
     escaped = OmegaConf.merge(config, {"run_dir": r"\${run_dir}", "data_root": str(Path(config.data_root).absolute())})
     for key in PATHS:
-        if isinstance(path := OmegaConf.select(escaped, key), str):
-            OmegaConf.update(escaped, key, str(Path(path).absolute()))
+        if (path := OmegaConf.select(escaped, key)) is not None:
+            OmegaConf.update(escaped, key, _absolute(path))
     plain = OmegaConf.to_container(escaped, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
     del plain["run_dir"], plain["sweep"]
     return OmegaConf.create(plain)
+
+
+def _absolute(path: Any) -> Any:
+    """The same path, or paths, from wherever it is looked at; a URL is so already."""
+    if isinstance(path, ListConfig):
+        return [_absolute(one) for one in path]
+    return path if not isinstance(path, str) or "://" in path else str(Path(path).absolute())
 
 
 def saved(folder: Path) -> tuple[DictConfig, list[str]]:

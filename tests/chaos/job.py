@@ -17,6 +17,7 @@ PRELOADED = [  # what takes seconds to import is imported once, by the server th
     "litmus.build", "litmus.command", "litmus.callbacks.record", "litmus.callbacks.report", "litmus.models.stems",
     "litmus.tasks.classification", "litmus.tasks.forecasting", "litmus.tasks.language_modelling",
     "litmus.tasks.regression", "litmus.data.images.image_data", "litmus.data.series.series_data",
+    "litmus.data.shards.prepared_data",
     "litmus.data.texts.corpus_data", "litmus.data.texts.text_data", "matplotlib.pyplot", "sklearn.datasets",
 ]  # fmt: skip
 FORKSERVER = multiprocessing.get_context("forkserver")

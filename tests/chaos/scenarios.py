@@ -22,6 +22,8 @@ SCENARIOS = {  # with dropout, augmentation and bucketing: whatever draws random
         "data=ptb data.batch_size=4 data.epoch_steps=20 epochs=3 "
         "model=gpt model.width=16 model.layers=1 model.dropout=0.1"
     ),
+    "shards": "data=shards data.batch_size=4 data.buffer=3 model=cnn model.channels=[8] model.hidden=16 epochs=3",
+    "shards of texts": ("data=shards data.batch_size=4 data.buffer=3 data.window=3 model=lstm model.hidden=8 epochs=3"),
     "regression": "data=diabetes model=mlp model.dropout=0.1 epochs=6",
     "forecasts": "data=etth1 data.source.sha256=null data.batch_size=4 model=dlinear epochs=2",
     "series": "data=ucr data.batch_size=4 model=lstm model.hidden=8 epochs=5",

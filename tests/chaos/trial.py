@@ -44,6 +44,7 @@ class Trial:
     def __init__(self, root: Path, scenario: str, more: str, reference: Reference | None) -> None:
         self.root, self.outputs, self.log = root, root / "outputs", root / "log"
         logger = "" if "logger=" in more else "logger=csv"
+        self.scenario = scenario
         self.options = f"{EVERY} {logger} {SCENARIOS[scenario]} {more}".split()
         self.torn = 0  # kills that left a half-written checkpoint
         if reference is not None:
@@ -55,7 +56,8 @@ class Trial:
         root = self.root / "data"
         root.mkdir(parents=True)
         name = next(option[5:] for option in self.options if option.startswith("data="))
-        return [f"data_root={root}", *FAKES[name](root)]
+        made = FAKES.get(self.scenario, FAKES[name])  # which of the data that shards may be
+        return [f"data_root={root}", *made(root)]
 
     @property
     def folder(self) -> Path | None:

@@ -93,8 +93,10 @@ class Report(Callback):
         )
 
     def _numbers(self) -> Figures:
-        inputs, predictions, targets = map(torch.cat, list(zip(*self.numbers, strict=True))[1:])
+        _, every, *both = zip(*self.numbers, strict=True)
+        predictions, targets = map(torch.cat, both)
         if targets.ndim == 3:
+            inputs = torch.cat(every)
             chosen = range(0, len(targets), max(1, len(targets) // 4))[:4]
             return {
                 "forecasts": report.forecasts(

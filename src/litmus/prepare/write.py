@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from litmus.data.shards.writer import ShardWriter
 from litmus.prepare.config import SPLITS, Prepare, in_sql, inputs
 from litmus.prepare.engine import Engine, double, quoted
 from litmus.prepare.read import LONGEST, PROVENANCE, REJECTS, fields
@@ -31,13 +32,14 @@ def write_splits(engine: Engine, recipe: Prepare, folder: Path) -> dict[str, Any
     several = f"CASE a.split {' '.join(f'WHEN {quoted(split)} THEN {count}' for split, count in counts.items())} END"
     part = f"(CAST(a.place AS DOUBLE) / {double(2.0**64)} + {double(0.5)})"  # from 0 to below 1
     number = f"least(CAST(floor({part} * {several}) AS BIGINT), {several} - 1)"
+    schema = pa.schema({**fields(recipe), **PROVENANCE})
     columns = ", ".join([*map(column_of(recipe), fields(recipe)), *(f"r.{name}" for name in PROVENANCE)])
     shards = engine.write(
         f"SELECT {columns}, a.split AS _by_split, {number} AS _by_shard, a.place AS _by_place, a.id AS _by_id "
         "FROM accepted a JOIN records r ON a.id = r.id",
         ["_by_split", "_by_shard"],
         ["_by_place", "_by_id"],
-        ShardWriter(str(folder), pa.schema({**fields(recipe), **PROVENANCE}), recipe.shards.block_rows),
+        partial(_write_shard, str(folder), schema, recipe.shards.block_rows),
     )
     splits: dict[str, Any] = {}
     for split in SPLITS:
@@ -54,39 +56,15 @@ def column_of(recipe: Prepare) -> Callable[[str], str]:
     return lambda name: f"{'a' if name in joined else 'r'}.{in_sql(name)}"
 
 
-class ShardWriter:
-    """Writes one shard: the same rows give the same bytes, on any engine."""
-
-    def __init__(self, folder: str, schema: pa.Schema, block_rows: int) -> None:
-        self.folder, self.schema, self.block_rows = folder, schema, block_rows
-
-    def __call__(self, group: tuple[Any, ...], batches: Iterator[pa.RecordBatch]) -> dict[str, Any]:
-        split, number = group
-        name = f"{split}/{number:05d}.parquet"
-        path = Path(self.folder, name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        rows = 0
-        waiting: list[pa.RecordBatch] = []
-        with pq.ParquetWriter(path, self.schema, compression="zstd", write_page_checksum=True) as file:
-            for batch in batches:
-                waiting.append(batch)
-                rows += len(batch)
-                if sum(map(len, waiting)) >= self.block_rows:
-                    waiting = self._flush(file, waiting, whole=False)
-            self._flush(file, waiting, whole=True)
-        content = path.read_bytes()
-        digest = hashlib.sha256(content).hexdigest()
-        return {"file": name, "rows": rows, "bytes": len(content), "sha256": digest}
-
-    def _flush(self, file: pq.ParquetWriter, waiting: list[pa.RecordBatch], whole: bool) -> list[pa.RecordBatch]:
-        """Writes all full row groups, at the end what is left over, too; returns what waits for more."""
-        if not waiting:
-            return []
-        table = pa.Table.from_batches(waiting).rename_columns(self.schema.names).cast(self.schema).combine_chunks()
-        end = len(table) if whole else len(table) // self.block_rows * self.block_rows
-        if end:
-            file.write_table(table.slice(0, end), row_group_size=self.block_rows)
-        return table.slice(end).to_batches() if end < len(table) else []
+def _write_shard(
+    folder: str, schema: pa.Schema, block_rows: int, group: tuple[Any, ...], batches: Iterator[pa.RecordBatch]
+) -> dict[str, Any]:
+    split, number = group
+    writer = ShardWriter(Path(folder), split, None, block_rows, schema, first=number)
+    for batch in batches:
+        writer.write(batch.rename_columns(schema.names))
+    (shard,) = writer.close()
+    return shard
 
 
 def write_rejects(engine: Engine, recipe: Prepare, folder: Path) -> None:

@@ -1,6 +1,6 @@
-"""Images in memory: the whole set as one uint8 tensor, batches by indexing, augmentation on the device."""
+"""Images in memory: the whole set as one uint8 tensor, batches by indexing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -11,12 +11,10 @@ from torch import Tensor
 
 from litmus.data.fingerprint import fingerprint
 from litmus.data.images.augment import Augment
-from litmus.data.images.image_folder import read_image
+from litmus.data.images.pictures import Pictures
 from litmus.data.loaders import Indexed, InMemory, check_batching, check_labels, hold_out
-from litmus.data.order import seed_of
 from litmus.limits import Seed, Workers
 
-Batch = tuple[Tensor, Tensor]
 GPU_SHARE = 0.5  # of the free memory that the set may take
 
 
@@ -31,7 +29,7 @@ class Source(Protocol):
         """Images [count, height, width, channels] and labels [count] of `train` or `test`."""
 
 
-class ImageData(InMemory):
+class ImageData(Pictures, InMemory):
     """Train and validation images cut from a source's training split, and its test split as published.
 
     Args:
@@ -70,11 +68,8 @@ class ImageData(InMemory):
         check_batching(batch_size, train_size, validation, split_seed)
         if len(classes) != num_classes:
             raise ValueError(f"data.classes names {len(classes)} classes and data.num_classes is {num_classes}")
-        if not len(mean) == len(std) == image_shape[0]:
-            raise ValueError(f"data.mean and data.std need {image_shape[0]} values each, one a channel")
-        self.source, self.root, self.image_shape, self.classes = source, Path(root), tuple(image_shape), list(classes)
-        self.mean, self.std = torch.tensor(mean) * 255, torch.tensor(std) * 255
-        self.augment, self.on_gpu = augment, on_gpu
+        self.declare(image_shape, mean, std, augment)
+        self.source, self.root, self.classes, self.on_gpu = source, Path(root), list(classes), on_gpu
         self.validation, self.split_seed, self.train_size = validation, split_seed, train_size
 
     def prepare_data(self) -> None:
@@ -88,35 +83,6 @@ class ImageData(InMemory):
             self.val_set = Indexed(images, labels, held_out)
         if stage == "test" and self.test_set is None:
             self.test_set = Indexed(*self._load("test"))
-
-    def on_after_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Augments a training batch and normalises any."""
-        images, labels = batch
-        trainer = self.trainer
-        assert trainer is not None
-        if trainer.training:
-            step = trainer.fit_loop.epoch_loop.batch_progress.current.ready
-            seed = seed_of(self.seed, trainer.current_epoch, step, trainer.global_rank)
-            images = self.augment(images, torch.Generator(images.device).manual_seed(seed))
-        return trainer.precision_plugin.convert_input(self.normalise(images)), labels
-
-    def normalise(self, images: Tensor) -> Tensor:
-        """Bytes [batch, height, width, channels] to floats [batch, channels, height, width] in channels_last."""
-        self.mean, self.std = self.mean.to(images.device), self.std.to(images.device)
-        return images.float().sub_(self.mean).div_(self.std).permute(0, 3, 1, 2)
-
-    def examples(self, path: Path) -> Iterator[tuple[str, Tensor]]:
-        """Name and bytes [height, width, channels] of the image in a file, for prediction."""
-        yield str(path), torch.from_numpy(read_image(path, self.image_shape))
-
-    def batch(self, examples: Sequence[Tensor]) -> Tensor:
-        """Images [batch, channels, height, width], ready for the network."""
-        return self.normalise(torch.stack(list(examples)))
-
-    def picture(self, image: Tensor) -> NDArray[np.uint8]:
-        """The bytes [height, width, channels] behind one normalised image."""
-        pixels = image.permute(1, 2, 0) * self.std.to(image.device) + self.mean.to(image.device)
-        return pixels.round().clamp(0, 255).to(torch.uint8).cpu().numpy()
 
     def _load(self, split: str) -> tuple[Tensor, Tensor]:
         """The arrays as tensors where the batches will be cut from them, after a look at what they hold."""

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -110,7 +111,7 @@ class ImageFolder:
             return None
 
 
-def read_image(path: Path, image_shape: Sequence[int]) -> NDArray[np.uint8]:
+def read_image(source: Path | BytesIO, image_shape: Sequence[int]) -> NDArray[np.uint8]:
     """One image [height, width, channels]: the shorter side resized, the middle cut out, grey or RGB.
 
     Raises:
@@ -120,13 +121,14 @@ def read_image(path: Path, image_shape: Sequence[int]) -> NDArray[np.uint8]:
 
     channels, height, width = image_shape
     try:
-        with Image.open(path) as opened:
+        with Image.open(source) as opened:
             image = ImageOps.exif_transpose(opened)
             if image.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8
                 image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
             image = image.convert("L" if channels == 1 else "RGB")
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path} can't be read as an image: {error}") from error
+        name = source if isinstance(source, Path) else "it"
+        raise ValueError(f"{name} can't be read as an image: {error}") from error
     if image.size != (width, height):
         image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
     return np.array(image, np.uint8).reshape(height, width, channels)

@@ -5,32 +5,26 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pytorch_lightning import LightningDataModule
-from tokenizers import Tokenizer
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Dataset
 
 from litmus.data.cache import build_once, key_of
 from litmus.data.loaders import check_batching, loader, ranks_of
 from litmus.data.order import BucketedBatches, PlainBatches, seed_of
-from litmus.data.texts.records import TABLES, Lines, Record
+from litmus.data.texts.records import Record
 from litmus.data.texts.text_source import TextSource
 from litmus.data.texts.token_store import FORMAT, TokenStore, write_store
+from litmus.data.texts.tokenised import SPECIAL, TokenisedTexts
 from litmus.data.texts.tokenizer import Recipe
-from litmus.data.texts.vocabulary import Vocabulary, check_tokenizer, learn, read_tokenizer
+from litmus.data.texts.vocabulary import Vocabulary, learn, read_tokenizer
 from litmus.limits import Seed, Workers
 
 log = logging.getLogger(__name__)
 
-SPECIAL = ("[PAD]", "[UNK]")  # the first fills a batch up, the last stands for what is not in the vocabulary
-LONGEST = 1 << 20  # tokens of a text
-PADDINGS = (SPECIAL[0], "<pad>")  # names of the first in pretrained tokenizers
 Batch = tuple[Tensor, Tensor]
 
 
@@ -50,7 +44,7 @@ class Texts(Dataset[Batch]):
         return tokens, self.store.labels[rows]
 
 
-class TextData(LightningDataModule):
+class TextData(TokenisedTexts):
     """Texts of a source, tokenised into `cache` (None: under the root) once for each state of its files.
 
     Args:
@@ -103,16 +97,13 @@ class TextData(LightningDataModule):
             raise ValueError(
                 f"data.test={test} is not a share between 0 and 1, or data.fold={fold} is not one of its folds"
             )
-        if not 1 <= max_length <= LONGEST:
-            raise ValueError(f"data.max_length={max_length} is not from 1 to {LONGEST}")
-        self.source, self.root, self.recipe = source, Path(root), tokenizer
+        self.declare(source.name, tokenizer, vocab_size, max_length, padding, source.encodings)
+        self.source, self.root, self.window = source, Path(root), window
         self.cache = self.root / ".cache" if cache is None else Path(cache)
-        self.vocab_size, self.max_length, self.padding, self.window = vocab_size, max_length, padding, window
         self.classes, self.index = list(classes), {name: index for index, name in enumerate(labels)}
         self.batch_size, self.seed, self.train_size = batch_size, seed, train_size
         self.validation, self.test, self.fold, self.split_seed = validation, test, fold, split_seed
         self.workers = workers
-        self.vocabulary: Vocabulary | None = None
         self.sets: dict[str, Texts] = {}
         self.fingerprints: dict[str, str] = {}
 
@@ -125,7 +116,7 @@ class TextData(LightningDataModule):
         if self.sets:
             return
         folder = self._folder
-        self._adopt(read_tokenizer((folder / "tokenizer.json").read_text()))
+        self.adopt(read_tokenizer((folder / "tokenizer.json").read_text()))
         stores = {path.name: TokenStore(path) for path in sorted(folder.iterdir()) if path.is_dir()}
         for split, store in stores.items():
             self.fingerprints[split] = store.facts["fingerprint"]
@@ -148,40 +139,6 @@ class TextData(LightningDataModule):
 
     def test_dataloader(self) -> DataLoader[Batch]:
         return self._by_length(self.sets["test"])
-
-    def state_dict(self) -> dict[str, Any]:
-        """The tokenizer, which a run needs to read new texts."""
-        return {"tokenizer": self.vocabulary.tokenizer.to_str()} if self.vocabulary else {}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._adopt(read_tokenizer(state_dict["tokenizer"]))
-
-    def examples(self, path: Path) -> Iterator[tuple[str, Tensor]]:
-        """Place and ids [length] of each line of a file, for prediction."""
-        assert self.vocabulary is not None
-        if path.suffix in TABLES:
-            raise ValueError(f"{path} is a table: give a file with a text on each line")
-        places: deque[str] = deque()  # of the texts that are being encoded
-
-        def texts() -> Iterator[str]:
-            for record in Lines(None).read(path, self.source.encodings):
-                if record.broken:
-                    raise ValueError(f"{record.where} can't be read: {record.broken}")
-                if record.text.strip():
-                    places.append(record.where)
-                    yield record.text
-
-        for ids in self.vocabulary.encode(texts()):
-            yield places.popleft(), torch.tensor(ids)
-
-    def batch(self, examples: Sequence[Tensor]) -> Tensor:
-        """Ids [batch, longest], ready for the network."""
-        return pad_sequence(list(examples), batch_first=True, padding_value=self.padding)
-
-    def words(self, tokens: Tensor) -> str:
-        """The text behind a row of ids."""
-        assert self.vocabulary is not None
-        return self.vocabulary.decode(tokens[tokens != self.padding].tolist())
 
     def _by_length(self, part: Texts) -> DataLoader[Batch]:
         assert self.trainer is not None
@@ -214,7 +171,7 @@ class TextData(LightningDataModule):
         self._check_classes(labels[training])
         records = zip(self.source.read(self.root, "train", counts=None), training, strict=True)
         texts = (record.text for record, inside in records if inside)
-        vocabulary = self._vocabulary(learn(self.recipe, texts, self.vocab_size, SPECIAL))
+        vocabulary = self.vocabulary_of(learn(self.recipe, texts, self.vocab_size, SPECIAL))
         for split in filter(self.source.has, ("train", "validation", "test")):
             self._write(folder / split, split, vocabulary)
         vocabulary.tokenizer.save(str(folder / "tokenizer.json"))
@@ -250,30 +207,6 @@ class TextData(LightningDataModule):
                 f"the class {self.classes[missing[0]]} has no training text: leave it out of data.classes and "
                 "data.labels, or add some"
             )
-
-    def _adopt(self, tokenizer: Tokenizer) -> None:
-        """Takes the tokenizer of this run.
-
-        Raises:
-            ValueError: If there is another one already, or it does not fit what is declared.
-        """
-        check_tokenizer(tokenizer, self.vocabulary, self.vocab_size, self.source.name)
-        found = [index for name in PADDINGS if (index := tokenizer.token_to_id(name)) is not None]
-        if not found:
-            raise ValueError(
-                f"the tokenizer has no token {' or '.join(PADDINGS)} to fill batches up with: take another one"
-            )
-        if found[0] != self.padding:
-            raise ValueError(
-                f"the tokenizer fills batches up with {found[0]} and data.padding={self.padding}: "
-                f"give data.padding={found[0]}"
-            )
-        self.vocabulary = self._vocabulary(tokenizer)
-
-    def _vocabulary(self, tokenizer: Tokenizer) -> Vocabulary:
-        unknown = tokenizer.token_to_id(SPECIAL[1])
-        stop_words = getattr(self.recipe, "stop_words", None)
-        return Vocabulary(tokenizer, stop_words, self.max_length, self.padding if unknown is None else unknown)
 
     def _say(self, split: str, store: TokenStore) -> None:
         """What was lost on the way from the files to the tokens."""
