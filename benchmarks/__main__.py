@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import exactness, gpu, memory, pruning, startup, sweeps, texts, throughput
+from benchmarks import exactness, gpu, memory, prepare, pruning, startup, sweeps, texts, throughput
 
 BENCHMARKS = {
     "startup": startup,
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "exactness": exactness,
     "memory": memory,
     "texts": texts,
+    "prepare": prepare,
     "sweeps": sweeps,
     "pruning": pruning,
     "gpu": gpu,

@@ -10,12 +10,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "litmus"
 HEAVY = ("torch", "pytorch_lightning", "torchmetrics", "transformers", "wandb", "sklearn", "numpy", "PIL")
-BOXES = ("tasks", "models", "data", "callbacks", "loggers")
+BOXES = ("tasks", "models", "data", "prepare", "callbacks", "loggers")
 MAY_IMPORT = {  # box -> other boxes of litmus
     "tasks": set(),
     "models": set(),
     "loggers": set(),
     "data": set(),
+    "prepare": {"data"},  # what it writes is what data=shards reads
     "callbacks": {"data", "callbacks"},  # reseed shares the seeds of data.order
 }
 LIGHT = ("config.py", "errors.py", "folder.py", "snapshot.py", "run.py", "provenance.py", "cli.py")
