@@ -9,6 +9,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
+from litmus import launch
 from litmus.config import groups
 from litmus.errors import say
 from litmus.guard import guard_hydra
@@ -64,7 +65,7 @@ def command(hydra_main: Callable[[Job], Callable[[], None]], job: Job) -> None:
         guard_hydra()
         hydra_main(reported)()
     except Stopped as stopped:
-        sys.exit(stopped.exit_code)
+        sys.exit(0 if launch.is_watched() else stopped.exit_code)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     except Exception as error:

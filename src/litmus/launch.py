@@ -109,6 +109,12 @@ def is_first() -> bool:
     return rank(OmegaConf.create({})) == 0
 
 
+def is_watched() -> bool:
+    """Whether Lightning started this process beside the first one, and kills that when this one ends with anything but
+    0: within 5 seconds, in which the first one may not have closed the run yet."""
+    return not is_first() and not by_torchrun() and not by_srun()
+
+
 def is_silent(error: BaseException) -> bool:
     """Whether the first process says this error for this one."""
     return hasattr(error, "said") or not (is_first() or may_speak)

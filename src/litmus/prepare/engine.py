@@ -77,7 +77,7 @@ class DuckDB:
         if self.workers == 1 or len(tasks) == 1:
             yield from map(function, tasks)
             return
-        context = multiprocessing.get_context("spawn")
+        context, others = multiprocessing.get_context("spawn"), multiprocessing.active_children()
         with ProcessPoolExecutor(self.workers, context, end_with, (os.getpid(),)) as pool:
             remaining = iter(tasks)
             running = {pool.submit(function, task) for task in islice(remaining, 2 * self.workers)}
@@ -87,8 +87,10 @@ class DuckDB:
                     running.remove(done)
                     running |= {pool.submit(function, task) for task in islice(remaining, 1)}
                     yield done.result()
-            finally:
-                pool.shutdown(cancel_futures=True)
+            except BaseException:  # a worker may have minutes to go
+                for process in set(multiprocessing.active_children()) - set(others):
+                    process.kill()
+                raise
 
     def read(self, name: str, paths: Sequence[Path]) -> None:
         files = ", ".join(quoted(str(path)) for path in paths)

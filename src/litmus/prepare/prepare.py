@@ -232,11 +232,14 @@ def _key(recipe: Prepare, todo: list[Piece]) -> str:
 
 
 def _key_of(output: Path) -> str | None:
+    """Of a result that is there and whole, by the sizes of its shards."""
     try:
-        found: str = json.loads((output / MANIFEST).read_text())["key"]
-    except (OSError, ValueError, KeyError):
+        found: dict[str, Any] = json.loads((output / MANIFEST).read_text())
+        shards = [shard for split in found["splits"].values() for shard in split["shards"]]
+        whole = all((output / shard["file"]).stat().st_size == shard["bytes"] for shard in shards)
+        return str(found["key"]) if whole else None
+    except (OSError, ValueError, KeyError, TypeError):
         return None
-    return found
 
 
 def _replace(output: Path, building: Path) -> None:

@@ -19,7 +19,8 @@ from litmus.prepare.near import bands
 from litmus.prepare.sources import COMPRESSED, File, Piece, format_of
 from litmus.prepare.values import Convert, RejectedError, converter, plain
 
-BATCH = 1000  # records that are held at once
+BATCH = 1000  # records that are held at once, at most
+HELD = 32 << 20  # bytes of records that are held at once, or a little more
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 LONGEST = 10_000  # characters of a rejected record that are kept
 TYPES = {
@@ -134,6 +135,7 @@ class PieceReader:
         """Some records and some rejects at once."""
         good: list[dict[str, Any]] = []
         bad: list[dict[str, Any]] = []
+        held = 0
         for file in self.piece.files:
             for number, row in self._rows(file):
                 self.seen += 1
@@ -142,13 +144,14 @@ class PieceReader:
                     if isinstance(row, Broken):
                         raise RejectedError(row.reason, row.detail)
                     good.append(self._record(row, where))
+                    held += good[-1].get("_bytes", 0)
                 except RejectedError as why:
                     self.rejected[why.reason] += 1
                     raw = row.raw if isinstance(row, Broken) else _shown(row)
                     bad.append({**where, "reason": why.reason, "detail": why.detail[:500], "record": raw[:LONGEST]})
-                if len(good) >= BATCH or len(bad) >= BATCH:
+                if len(good) >= BATCH or len(bad) >= BATCH or held >= HELD:
                     yield good, bad
-                    good, bad = [], []
+                    good, bad, held = [], [], 0
         yield good, bad
 
     def _record(self, row: dict[str, Any], where: dict[str, Any]) -> dict[str, Any]:
