@@ -1,7 +1,6 @@
 """Figures of a run and the page that shows them: one file, no network."""
 
 import html
-import io
 import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -14,32 +13,19 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from litmus.folder import read_metrics, read_record
+from litmus.page import inline, page, svg, write
 
 CURVES = ("loss", "accuracy", "mse", "perplexity")
 LONGEST = 500  # characters of a text that are shown
 MOST_NAMED = 20  # classes, above which a confusion matrix has no names and numbers
 
-PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-:root {{ color-scheme: light dark }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
-figure {{ margin: 1rem 0; padding: 1rem; background: #fff; border-radius: .5rem; overflow-x: auto }}
-figure svg {{ max-width: 100%; height: auto }}
-table {{ border-collapse: collapse }} td, th {{ padding: .2rem 1rem .2rem 0; text-align: left }}
-pre {{ overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere }}
-</style>
-<h1>{title}</h1>
-<p>{summary}</p>
+BODY = """<p>{summary}</p>
 <table>{rows}</table>
 {figures}
 <h2>Run it again</h2>
 <pre>{command}</pre>
 <h2>Record</h2>
-<details><summary>run.json</summary><pre>{record}</pre></details>
-</html>
-"""
+<details><summary>run.json</summary><pre>{record}</pre></details>"""
 
 
 def learning_curves(path: Path) -> Figure | None:
@@ -156,15 +142,11 @@ def write_page(folder: Path, figures: Mapping[str, Figure | str]) -> None:
         if isinstance(figure, str):
             parts.append(f"<h2>{title.capitalize()}</h2>\n{figure}")
             continue
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-        svg = buffer.getvalue()
-        (folder / "figures" / f"{title.replace(' ', '_')}.svg").write_text(svg)
-        parts.append(f"<h2>{title.capitalize()}</h2>\n<figure>{svg[svg.index('<svg') :]}</figure>")
+        picture = svg(figure)
+        (folder / "figures" / f"{title.replace(' ', '_')}.svg").write_text(picture)
+        parts.append(f"<h2>{title.capitalize()}</h2>\n{inline(picture)}")
     record = read_record(folder)
-    partial = folder / "report.html.tmp"
-    partial.write_text(page(record, "\n".join(parts)))
-    partial.replace(folder / "report.html")
+    write(folder / "report.html", run_page(record, "\n".join(parts)))
 
 
 def shown(value: float | None) -> str:
@@ -172,17 +154,17 @@ def shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def page(record: Mapping[str, Any], figures: str) -> str:
+def run_page(record: Mapping[str, Any], figures: str) -> str:
     """The HTML of a record and its figures."""
     metrics = {name: value for name, value in record["metrics"].items() if name.startswith(("val/", "test/"))}
     rows = "".join(f"<tr><th>{html.escape(name)}</th><td>{shown(value)}</td></tr>" for name, value in metrics.items())
     git = record.get("git") or {}
     summary = f"seed {record['seed']}, {record['parameters']:,} parameters, {record['hardware']['cpu']}"
-    return PAGE.format(
-        title=html.escape(record["id"]),
+    body = BODY.format(
         summary=html.escape(f"{summary}, {record['device']}, commit {git.get('commit', 'none')[:12]}"),
         rows=rows,
         figures=figures,
         command=html.escape(record["command"]),
         record=html.escape(json.dumps({**record, "git": {**git, "patch": "..."}}, indent=2)),
     )
+    return page(record["id"], body)
