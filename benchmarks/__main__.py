@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import exactness, gpu, memory, startup, texts, throughput
+from benchmarks import exactness, gpu, memory, shards, startup, texts, throughput
 
 BENCHMARKS = {
     "startup": startup,
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "exactness": exactness,
     "memory": memory,
     "texts": texts,
+    "shards": shards,
     "gpu": gpu,
 }
 

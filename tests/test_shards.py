@@ -1,5 +1,6 @@
 """Training from shards: the order, what is read, what is refused; tests/test_shard_files.py has the files."""
 
+import json
 import sys
 from collections.abc import Callable
 from itertools import islice
@@ -365,4 +366,25 @@ def test_values_that_make_no_sense_are_refused(composed: Compose, tmp_path: Path
     made = write_images(tmp_path / "data")
     with pytest.raises(Exception) as refused:
         module(composed, *made, override)
+    assert sentence in (explain(refused.value) or "")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"block_rows": 4}, "block 0 has 8 rows, and its manifest says 4"),
+        ({"inputs": ["picture"]}, "it has no column picture"),
+        ({"inputs": ["label"], "target": "image"}, "can't be used: "),
+        ({"target": None, "classes": None}, "has no target to learn"),
+        ({"target": "price", "classes": None}, "has no statistics of price"),
+    ],
+)
+def test_a_manifest_that_its_shards_belie_is_refused(
+    composed: Compose, tmp_path: Path, change: dict[str, Any], sentence: str
+) -> None:
+    made = write_images(tmp_path / "data", train=20, validation=20)
+    path = tmp_path / "data" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(Exception) as refused:
+        contents(module(composed, *made, "data.targets=1").train_dataloader())
     assert sentence in (explain(refused.value) or "")

@@ -122,10 +122,12 @@ def read_image(source: Path | BytesIO, image_shape: Sequence[int]) -> NDArray[np
     channels, height, width = image_shape
     try:
         with Image.open(source) as opened:
-            image = ImageOps.exif_transpose(opened)
+            opened.load()
+            image: Image.Image = ImageOps.exif_transpose(opened) if opened.getexif() else opened
             if image.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8
                 image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-            image = image.convert("L" if channels == 1 else "RGB")
+            mode = "L" if channels == 1 else "RGB"
+            image = image if image.mode == mode else image.convert(mode)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         name = source if isinstance(source, Path) else "it"
         raise ValueError(f"{name} can't be read as an image: {error}") from error

@@ -126,6 +126,8 @@ class ShardData(LightningDataModule):
         if not self.opened:
             check_pyarrow()
             for manifest in manifests_of(self.paths):
+                if manifest.target is None:
+                    raise ValueError(f"{manifest.path} has no target to learn: prepare it with one")
                 classes = None if manifest.classes is None else list(manifest.classes)
                 if classes != self.classes:
                     raise ValueError(

@@ -82,7 +82,7 @@ class TextShards(TokenisedTexts, ShardData):
         for (prepared, part), weight in zip(parts, weights, strict=True):
             rows = Rows([(prepared, part)], [{prepared.manifest.inputs[0]: TEXT}], [1])
             count = min(len(rows), max(1, round(self.vocabulary_texts * weight / sum(weights))))
-            for some in torch.arange(count).split(part.blocks.block_rows):
+            for some in torch.split(torch.arange(count), part.blocks.block_rows):
                 for table in rows.take(some):
                     yield from table.column(0).to_pylist()
 
