@@ -158,6 +158,7 @@ def test_a_path_that_is_not_prepared_is_refused(tmp_path: Path) -> None:
         ([], "data=shards needs data.path=FOLDER"),
         (str(tmp_path / "nowhere"), "nowhere does not exist: give a folder that litmus prepare has left"),
         (str(tmp_path), "has no manifest.json, so it is not prepared"),
+        ("filecache::memory://nowhere", "is a chain of file systems: give a folder, or one URL"),
         ("memory://nowhere", "memory://nowhere/manifest.json can't be read"),
         ("nosuch://nowhere", "nosuch://nowhere/manifest.json can't be read"),
     ):

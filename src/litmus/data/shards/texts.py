@@ -50,11 +50,12 @@ class TextShards(TokenisedTexts, ShardData):
         self.declare(" and ".join(self.paths), tokenizer, vocab_size, max_length, padding, ["utf-8"])
 
     def prepare_data(self) -> None:
-        build_once(self._folder, self._learn)
+        if self.vocabulary is None:  # else it is that of the run whose state was loaded
+            build_once(self._folder, self._learn)
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
-        if self.vocabulary is None or stage == "fit":
+        if self.vocabulary is None:
             self.adopt(read_tokenizer((self._folder / "tokenizer.json").read_text()))
 
     def decode(self) -> Decode:
