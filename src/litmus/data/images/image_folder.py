@@ -123,7 +123,7 @@ def read_image(source: Path | BytesIO, image_shape: Sequence[int]) -> NDArray[np
     try:
         with Image.open(source) as opened:
             opened.load()
-            image: Image.Image = ImageOps.exif_transpose(opened) if opened.getexif() else opened
+            image: Image.Image = ImageOps.exif_transpose(opened) if opened.info and opened.getexif() else opened
             if image.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8
                 image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
             mode = "L" if channels == 1 else "RGB"
@@ -133,4 +133,5 @@ def read_image(source: Path | BytesIO, image_shape: Sequence[int]) -> NDArray[np
         raise ValueError(f"{name} can't be read as an image: {error}") from error
     if image.size != (width, height):
         image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
-    return np.array(image, np.uint8).reshape(height, width, channels)
+    # As np.array(image), but for its ado, which is a twentieth of a small one's time.
+    return np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, channels).copy()
