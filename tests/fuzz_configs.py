@@ -16,7 +16,7 @@ from litmus.config import CONF
 
 EVERY_KIND = ["cnn", "lstm", "transformer", "mlp"]
 FITTING = {  # data sets of a kind, and the models that take it
-    ("digits", "mnist", "cifar10", "image_folder"): [*EVERY_KIND, "lenet", "resnet20", "wide_resnet", "cct"],
+    ("digits", "mnist", "cifar10", "image_folder", "shards"): [*EVERY_KIND, "lenet", "resnet20", "wide_resnet", "cct"],
     ("trec", "text_files", "imdb", "ag_news"): [*EVERY_KIND, "text_cnn"],
     ("ucr", "adding_problem", "diabetes", "table"): [*EVERY_KIND, "fcn", "lstm_fcn"],
     ("etth1", "series_file"): [*EVERY_KIND, "dlinear", "patchtst", "fcn", "lstm_fcn"],

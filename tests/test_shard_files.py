@@ -158,6 +158,7 @@ def test_a_path_that_is_not_prepared_is_refused(tmp_path: Path) -> None:
         ([], "data=shards needs data.path=FOLDER"),
         (str(tmp_path / "nowhere"), "nowhere does not exist: give a folder that litmus prepare has left"),
         (str(tmp_path), "has no manifest.json, so it is not prepared"),
+        ("filecache::memory://nowhere", "is a chain of file systems: give a folder, or one URL"),
         ("memory://nowhere", "memory://nowhere/manifest.json can't be read"),
         ("nosuch://nowhere", "nosuch://nowhere/manifest.json can't be read"),
     ):
@@ -170,3 +171,35 @@ def test_data_that_differ_in_their_classes_can_not_be_mixed(tmp_path: Path) -> N
     paths = [str(manifest(tmp_path, GOOD)), str(manifest(tmp_path / "other", GOOD | {"classes": ["yes", "no"]}))]
     with pytest.raises(ValueError, match=r"can't be mixed, their classes differ: \['no', 'yes'\] and \['yes', 'no'\]"):
         shard_fact("classes", paths)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+def places(node: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Where something stands in a tree."""
+    inner = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    return [place, *(found for key, value in inner for found in places(value, (*place, key)))]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from(places(GOOD)), JSON)
+def test_any_manifest_is_read_or_one_sentence(
+    tmp_path_factory: pytest.TempPathFactory, place: tuple[Any, ...], value: Any
+) -> None:
+    content: Any = {"": json.loads(json.dumps(GOOD))}
+    node = content
+    for key in ("", *place)[:-1]:
+        node = node[key]
+    node[("", *place)[-1]] = value
+    folder = tmp_path_factory.mktemp("manifest")
+    try:
+        facts = shard_fact("classes", str(manifest(folder, json.dumps(content[""]))))
+    except ValueError as error:
+        assert "manifest.json" in str(error) and "\n" not in str(error)
+    else:
+        assert facts is None or all(isinstance(name, str) for name in facts)

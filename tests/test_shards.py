@@ -1,5 +1,7 @@
 """Training from shards: the order, what is read, what is refused; tests/test_shard_files.py has the files."""
 
+import json
+import pickle
 import sys
 from collections.abc import Callable
 from itertools import islice
@@ -27,6 +29,7 @@ from litmus.data.order import WholeBatches
 from litmus.data.shards.batches import RowsInOrder, ShardBatches
 from litmus.data.shards.blocks import Blocks, Stream
 from litmus.data.shards.mixture import Mixture
+from litmus.data.shards.reader import Reader
 from litmus.errors import explain
 
 pytest.importorskip("pyarrow")
@@ -366,3 +369,51 @@ def test_values_that_make_no_sense_are_refused(composed: Compose, tmp_path: Path
     with pytest.raises(Exception) as refused:
         module(composed, *made, override)
     assert sentence in (explain(refused.value) or "")
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"block_rows": 4}, "block 0 has 8 rows, and its manifest says 4"),
+        ({"inputs": ["picture"]}, "it has no column picture"),
+        ({"inputs": ["label"], "target": "image"}, "can't be used: "),
+        ({"target": None, "classes": None}, "has no target to learn"),
+        ({"target": "price", "classes": None}, "has no statistics of price"),
+    ],
+)
+def test_a_manifest_that_its_shards_belie_is_refused(
+    composed: Compose, tmp_path: Path, change: dict[str, Any], sentence: str
+) -> None:
+    made = write_images(tmp_path / "data", train=20, validation=20)
+    path = tmp_path / "data" / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(Exception) as refused:
+        contents(module(composed, *made, "data.targets=1").train_dataloader())
+    assert sentence in (explain(refused.value) or "")
+
+
+def test_a_block_is_read_once_an_epoch(composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, original = [], Reader._read
+
+    def spy(self: Reader, block: int) -> Any:
+        if len(self.columns) > 1:  # not the lengths alone
+            read.append(block)
+        return original(self, block)
+
+    monkeypatch.setattr(Reader, "_read", spy)
+    for kind in (write_images, write_texts):
+        read.clear()
+        data = module(
+            composed, *kind(tmp_path / kind.__name__), f"data_root={tmp_path}", "data.buffer=2", "data.window=3"
+        )
+        contents(data.train_dataloader())
+        assert sorted(read) == list(range(SIZES["train"] // 8))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_worker_that_is_started_anew_reads_the_same(composed: Compose, tmp_path: Path, kind: str) -> None:
+    """As on systems that do not fork."""
+    part = module(composed, *KINDS[kind](tmp_path / "data"), f"data_root={tmp_path}").train_dataloader().dataset
+    rows = torch.tensor([3, 50, 119])
+    before = part[rows]
+    assert same(pickle.loads(pickle.dumps(part))[rows], before)

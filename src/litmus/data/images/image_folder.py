@@ -122,13 +122,16 @@ def read_image(source: Path | BytesIO, image_shape: Sequence[int]) -> NDArray[np
     channels, height, width = image_shape
     try:
         with Image.open(source) as opened:
-            image = ImageOps.exif_transpose(opened)
+            opened.load()
+            image: Image.Image = ImageOps.exif_transpose(opened) if opened.info and opened.getexif() else opened
             if image.mode.startswith("I;16"):  # Pillow would clip 16 bits to 8
                 image = Image.fromarray((np.asarray(image) // 257).astype(np.uint8))
-            image = image.convert("L" if channels == 1 else "RGB")
+            mode = "L" if channels == 1 else "RGB"
+            image = image if image.mode == mode else image.convert(mode)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         name = source if isinstance(source, Path) else "it"
         raise ValueError(f"{name} can't be read as an image: {error}") from error
     if image.size != (width, height):
         image = ImageOps.fit(image, (width, height), Image.Resampling.BILINEAR)
-    return np.array(image, np.uint8).reshape(height, width, channels)
+    # As np.array(image), but for its ado, which is a twentieth of a small one's time.
+    return np.frombuffer(image.tobytes(), np.uint8).reshape(height, width, channels).copy()

@@ -72,7 +72,7 @@ class ShardBatches(Batches):
         rows = self._rows(start, stop)
         if self.lengths is None:
             return [rows]
-        batches = rows[self.lengths(rows).argsort(stable=True)].split(self.batch_size)
+        batches = torch.split(rows[self.lengths(rows).argsort(stable=True)], self.batch_size)
         generator = torch.Generator().manual_seed(seed_of(self.seed, epoch, number))
         return [batches[chosen].sort().values for chosen in torch.randperm(len(batches), generator=generator).tolist()]
 
@@ -103,5 +103,5 @@ class RowsInOrder(Sequence[Tensor]):
             span = self.window * self.batch_size
             rows = torch.arange(window * span, min((window + 1) * span, self.size))
             order = rows if self.lengths is None else rows[self.lengths(rows).argsort(stable=True)]
-            self._here = window, [batch.sort().values for batch in order.split(self.batch_size)]
+            self._here = window, [batch.sort().values for batch in torch.split(order, self.batch_size)]
         return self._here[1][place]

@@ -82,6 +82,8 @@ def read_manifest(path: str) -> Manifest:
     Raises:
         ValueError: If there is none, or it is damaged, or of another format.
     """
+    if "::" in path:
+        raise ValueError(f"data.path={path} is a chain of file systems: give a folder, or one URL")
     if is_url(path):
         return _read(path, 0, 0)
     if not Path(path).exists():

@@ -63,7 +63,7 @@ class Reader:
 
         blocks, places = self.blocks.places(rows)
         runs, counts = torch.unique_consecutive(blocks, return_counts=True)
-        parts = [(int(block), part) for block, part in zip(runs, places.split(counts.tolist()), strict=True)]
+        parts = [(int(block), part) for block, part in zip(runs, torch.split(places, counts.tolist()), strict=True)]
         found: list[Any] = [None] * len(parts)
         # What is kept goes first: what is read might take its place.
         for number in sorted(range(len(parts)), key=lambda number: parts[number][0] not in self.kept):

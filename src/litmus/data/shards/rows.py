@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from litmus.data.shards.prepared import Part, Prepared
-from litmus.data.shards.reader import LABEL, LENGTH, NUMBER, Reader, numbers_of
+from litmus.data.shards.reader import LABEL, NUMBER, Reader, numbers_of
 
 Batch = tuple[Tensor, Tensor]
 Decode = Callable[[list[Any]], Tensor]  # of columns, one after the other, that were read
@@ -89,7 +89,7 @@ class Decoded(Dataset[Batch]):
 
     def _name(self, rows: Tensor) -> None:
         """Says which row can't be decoded."""
-        for row in rows.split(1):
+        for row in torch.split(rows, 1):
             try:
                 self.decode(self.rows.take(row))
             except ValueError as error:
@@ -99,12 +99,4 @@ class Decoded(Dataset[Batch]):
 def wanted(prepared: Prepared, kind: str, classes: bool) -> dict[str, str]:
     """The columns of inputs of a kind, and the target."""
     manifest = prepared.manifest
-    if manifest.target is None:
-        raise ValueError(f"{manifest.path} has no target to learn: prepare it with one")
-    return {**dict.fromkeys(manifest.inputs, kind), manifest.target: LABEL if classes else NUMBER}
-
-
-def lengths_of(parts: Sequence[tuple[Prepared, Part]], capacities: Sequence[int]) -> Lengths:
-    """How long the texts of these parts are."""
-    columns = [{f"{prepared.manifest.inputs[0]}_length": LENGTH} for prepared, _ in parts]
-    return Lengths(Rows(parts, columns, capacities))
+    return {**dict.fromkeys(manifest.inputs, kind), str(manifest.target): LABEL if classes else NUMBER}

@@ -94,7 +94,7 @@ class ShardData(LightningDataModule):
                 log.warning(f"{self.paths[0]} has no test split: what validates is tested on")
             found = [prepared.fingerprint(part.split) for prepared, part in parts]
             self.fingerprints[parts[0][1].split] = found[0] if len(found) == 1 else key_of([found, self.weights])
-        if self.classes is None:
+        if self.classes is None and stage == "fit":
             mean, std = self.statistics([str(prepared.manifest.target) for prepared in self.sets])
             self.target_mean, self.target_std = mean[None], std[None]
 
@@ -126,6 +126,8 @@ class ShardData(LightningDataModule):
         if not self.opened:
             check_pyarrow()
             for manifest in manifests_of(self.paths):
+                if manifest.target is None:
+                    raise ValueError(f"{manifest.path} has no target to learn: prepare it with one")
                 classes = None if manifest.classes is None else list(manifest.classes)
                 if classes != self.classes:
                     raise ValueError(

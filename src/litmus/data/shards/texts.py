@@ -50,11 +50,12 @@ class TextShards(TokenisedTexts, ShardData):
         self.declare(" and ".join(self.paths), tokenizer, vocab_size, max_length, padding, ["utf-8"])
 
     def prepare_data(self) -> None:
-        build_once(self._folder, self._learn)
+        if self.vocabulary is None:  # else it is that of the run whose state was loaded
+            build_once(self._folder, self._learn)
 
     def setup(self, stage: str) -> None:
         super().setup(stage)
-        if self.vocabulary is None or stage == "fit":
+        if self.vocabulary is None:
             self.adopt(read_tokenizer((self._folder / "tokenizer.json").read_text()))
 
     def decode(self) -> Decode:
@@ -82,7 +83,7 @@ class TextShards(TokenisedTexts, ShardData):
         for (prepared, part), weight in zip(parts, weights, strict=True):
             rows = Rows([(prepared, part)], [{prepared.manifest.inputs[0]: TEXT}], [1])
             count = min(len(rows), max(1, round(self.vocabulary_texts * weight / sum(weights))))
-            for some in torch.arange(count).split(part.blocks.block_rows):
+            for some in torch.split(torch.arange(count), part.blocks.block_rows):
                 for table in rows.take(some):
                     yield from table.column(0).to_pylist()
 
