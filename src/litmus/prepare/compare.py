@@ -142,8 +142,8 @@ class Comparison:
 
     def _median(self, value: str, own: str) -> float | None:
         """The mean of the lower and the upper median, which every engine has to the last bit."""
-        middle = "percentile_disc(0.5) WITHIN GROUP (ORDER BY"
-        low, high = self.engine.rows(f"SELECT {middle} {value}), -({middle} -({value}))) {own}")[0]
+        middle = f"percentile_disc(0.5) WITHIN GROUP (ORDER BY {value}"
+        low, high = self.engine.rows(f"SELECT {middle}), {middle} DESC) {own}")[0]
         return None if low is None else (float(low) + float(high)) / 2
 
     def _count(self) -> None:

@@ -5,11 +5,9 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
-from uuid import uuid4
 
 import pyarrow as pa
 
@@ -154,17 +152,6 @@ def _pieces(
             end = len(batch) if first_other < 0 else start + first_other
             yield group, kept.slice(start, end - start)
             start = end
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """Another name for a file while it is written: a cluster may try a task twice, also at once."""
-    partial = path.with_name(f".{uuid4().hex}-{path.name}")
-    try:
-        yield partial
-        partial.rename(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def end_with(parent: int) -> None:

@@ -23,7 +23,7 @@ from litmus.prepare.config import AGAINST, Prepare, inputs, kind
 from litmus.prepare.engine import DuckDB, Engine, quoted
 from litmus.prepare.read import MissingColumnError, read_piece
 from litmus.prepare.sources import FORMAT, NUMBERED, Piece, pieces
-from litmus.prepare.write import statistics, write_rejects, write_splits
+from litmus.prepare.write import write_rejects, write_splits
 
 log = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ def make(
         comparison.run()
         steps.update()
         steps.set_description("writing shards")
-        splits = write_splits(engine, recipe, folder)
+        splits, numbers = write_splits(engine, recipe, folder)
         steps.update()
         steps.set_description("writing rejects")
         write_rejects(engine, recipe, folder)
@@ -147,7 +147,7 @@ def make(
         "classes": recipe.columns[recipe.target].values if recipe.target else None,
         "image_shape": recipe.image_shape,
         "block_rows": recipe.shards.block_rows,
-        "statistics": statistics(engine, recipe),
+        "statistics": numbers,
         "counts": counts,
         "found": comparison.found,
         "splits": splits,

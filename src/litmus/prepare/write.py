@@ -1,17 +1,19 @@
 """What a recipe leaves: shards of each split, and every record that was rejected, with its reason."""
 
 import hashlib
+import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from litmus.data.shards.writer import ShardWriter
 from litmus.prepare.config import SPLITS, Prepare, in_sql, inputs
 from litmus.prepare.engine import Engine, double, quoted
+from litmus.prepare.moments import all_of, moments_of
 from litmus.prepare.read import LONGEST, PROVENANCE, REJECTS, fields
 
 SAID = {  # of a dropped record, before the place of the other one
@@ -20,34 +22,43 @@ SAID = {  # of a dropped record, before the place of the other one
     "duplicate": "the same as ",
     "near_duplicate": "nearly the same as ",
 }
-ROWS = 65536  # of a row group of rejects
+ROWS = 4096  # of a row group of rejects, which may have 10,000 characters each
 
 
-def write_splits(engine: Engine, recipe: Prepare, folder: Path) -> dict[str, Any]:
+def write_splits(engine: Engine, recipe: Prepare, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Shards of about the same size, each a range of the hash that records are ordered by; returns the splits' entries
-    in the manifest."""
+    in the manifest, and the mean and the standard deviation of each numeric column over the training split."""
     target = recipe.shards.megabytes * 1e6
     sizes = dict(engine.rows("SELECT split, sum(size) FROM accepted GROUP BY split"))
     counts = {split: max(1, round(float(sizes.get(split) or 0) / target)) for split in SPLITS}
     several = f"CASE a.split {' '.join(f'WHEN {quoted(split)} THEN {count}' for split, count in counts.items())} END"
     part = f"(CAST(a.place AS DOUBLE) / {double(2.0**64)} + {double(0.5)})"  # from 0 to below 1
     number = f"least(CAST(floor({part} * {several}) AS BIGINT), {several} - 1)"
-    schema = pa.schema({**fields(recipe), **PROVENANCE})
     columns = ", ".join([*map(column_of(recipe), fields(recipe)), *(f"r.{name}" for name in PROVENANCE)])
     shards = engine.write(
         f"SELECT {columns}, a.split AS _by_split, {number} AS _by_shard, a.place AS _by_place, a.id AS _by_id "
         "FROM accepted a JOIN records r ON a.id = r.id",
         ["_by_split", "_by_shard"],
         ["_by_place", "_by_id"],
-        partial(_write_shard, str(folder), schema, recipe.shards.block_rows),
+        partial(_write_shard, str(folder), recipe),
     )
+    found = [(shard["file"], shard.pop("moments")) for shard in shards]
+    statistics = {}
+    for name in numbers(recipe):
+        of_train = all_of(moments[name] for file, moments in found if file.startswith("train/"))
+        statistics[name] = {"mean": of_train.mean, "std": of_train.std}
     splits: dict[str, Any] = {}
     for split in SPLITS:
         own = [shard for shard in shards if shard["file"].startswith(f"{split}/")]
         if own:
             content = hashlib.sha256("".join(shard["sha256"] for shard in own).encode()).hexdigest()[:16]
             splits[split] = {"rows": sum(shard["rows"] for shard in own), "fingerprint": content, "shards": own}
-    return splits
+    return splits, statistics
+
+
+def numbers(recipe: Prepare) -> list[str]:
+    """Names of the numeric columns."""
+    return [name for name, column in recipe.columns.items() if column.type in ("number", "integer")]
 
 
 def column_of(recipe: Prepare) -> Callable[[str], str]:
@@ -57,13 +68,25 @@ def column_of(recipe: Prepare) -> Callable[[str], str]:
 
 
 def _write_shard(
-    folder: str, schema: pa.Schema, block_rows: int, group: tuple[Any, ...], batches: Iterator[pa.RecordBatch]
+    folder: str, recipe: Prepare, group: tuple[Any, ...], batches: Iterator[pa.RecordBatch]
 ) -> dict[str, Any]:
     split, number = group
-    writer = ShardWriter(Path(folder), split, None, block_rows, schema, first=number)
+    name = f"{split}/{number:05}.parquet"
+    schema = pa.schema({**fields(recipe), **PROVENANCE})
+    shard = write_whole(Path(folder, name), schema, recipe.shards.block_rows, batches)
+    return {**shard, "file": name, "moments": moments_of(Path(folder, name), numbers(recipe))}
+
+
+def write_whole(path: Path, schema: pa.Schema, block_rows: int, batches: Iterator[pa.RecordBatch]) -> dict[str, Any]:
+    """A file that gets its name when it is whole: a cluster may try a task twice, also at once."""
+    own = path.parent.parent / f".{uuid4().hex}"
+    writer = ShardWriter(own, "one", None, block_rows, schema)
     for batch in batches:
         writer.write(batch.rename_columns(schema.names))
     (shard,) = writer.close()
+    path.parent.mkdir(exist_ok=True)
+    (own / shard["file"]).rename(path)
+    shutil.rmtree(own)
     return shard
 
 
@@ -89,22 +112,4 @@ def write_rejects(engine: Engine, recipe: Prepare, folder: Path) -> None:
 
 
 def _write_rejects(folder: str, group: tuple[Any, ...], batches: Iterator[pa.RecordBatch]) -> dict[str, Any]:
-    path = Path(folder, f"{group[0]}.parquet")
-    path.parent.mkdir(exist_ok=True)
-    with pq.ParquetWriter(path, REJECTS, compression="zstd") as file:
-        for batch in batches:
-            file.write_batch(batch.cast(REJECTS), row_group_size=ROWS)
-    return {"file": path.name}
-
-
-def statistics(engine: Engine, recipe: Prepare) -> dict[str, dict[str, float]]:
-    """Mean and standard deviation of the numeric columns over the training split."""
-    found = {}
-    for name in (name for name, column in recipe.columns.items() if column.type in ("number", "integer")):
-        value = f"CAST({column_of(recipe)(name)} AS DOUBLE)"
-        mean, std = engine.rows(
-            f"SELECT avg({value}), stddev_pop({value}) FROM accepted a JOIN records r ON a.id = r.id "
-            "WHERE a.split = 'train'"
-        )[0]
-        found[name] = {"mean": float(mean or 0), "std": float(std or 0)}
-    return found
+    return write_whole(Path(folder, f"{group[0]}.parquet"), REJECTS, ROWS, batches)
