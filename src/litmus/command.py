@@ -73,7 +73,16 @@ def command(hydra_main: Callable[[Job], Callable[[], None]], job: Job) -> None:
         say(error, everything)
     finally:
         os.environ[EVERYTHING] = asked
+        leave_nobody_behind()
     sys.exit(1 if failed else 0)
+
+
+def leave_nobody_behind() -> None:
+    """Ends the loader workers of a run that failed: Python would send them SIGTERM, which they hear once for nothing
+    (data/loaders.py), and wait for ever."""
+    if "multiprocessing" in sys.modules:
+        for process in sys.modules["multiprocessing"].active_children():
+            process.kill()
 
 
 def help_text() -> str:
