@@ -44,8 +44,8 @@ CREATE TABLE clean AS SELECT *, md5(lower(regexp_replace(text, '\\s+', ' ', 'g')
     '[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f]', '', 'g'), '[ \\t]+', ' ', 'g')) AS text, label, held FROM raw)
   WHERE length(text) > 0 AND label IS NOT NULL;
 CREATE TABLE kept AS SELECT text, label, held, CASE WHEN held = 1 THEN 'test' WHEN hash(key) % 10 = 0 THEN 'validation'
-    ELSE 'train' END AS split, hash(key) AS place FROM (SELECT *, row_number() OVER (PARTITION BY key ORDER BY held DESC)
-    AS turn, min(label) OVER (PARTITION BY key) AS low, max(label) OVER (PARTITION BY key) AS high FROM clean)
+    ELSE 'train' END AS split, hash(key) AS place FROM (SELECT *, row_number() OVER (PARTITION BY key ORDER BY held
+    DESC) AS turn, min(label) OVER (PARTITION BY key) AS low, max(label) OVER (PARTITION BY key) AS high FROM clean)
   WHERE held = 1 OR (turn = 1 AND low = high);
 COPY (SELECT * FROM kept ORDER BY split, place) TO '{folder}/kept.parquet' (COMPRESSION zstd, ROW_GROUP_SIZE 2048);
 """
@@ -157,7 +157,7 @@ def judge(folder: Path, truth: list[dict[str, object]]) -> Iterator[str]:
     """Precision and recall of each reason, and what became of the records that should stay."""
     import duckdb
 
-    rows = duckdb.sql(f"SELECT _file, _row, reason FROM '{folder}/rejects/*.parquet'").fetchall()
+    rows = duckdb.connect().execute(f"SELECT _file, _row, reason FROM '{folder}/rejects/*.parquet'").fetchall()
     found = {(file, row): reason for file, row, reason in rows}
     expected: dict[tuple[str, int], str] = {}
     by_kind: dict[str, Counter[str]] = defaultdict(Counter)
@@ -179,10 +179,12 @@ def judge(folder: Path, truth: list[dict[str, object]]) -> Iterator[str]:
     yield f"rejected of those that should stay: {', '.join(wrong)}"
     texts = {
         (file, row): text
-        for file, row, text in duckdb.sql(
+        for file, row, text in duckdb.connect()
+        .execute(
             f"SELECT _file, _row, text FROM '{folder}/train/*.parquet' UNION ALL SELECT _file, _row, text FROM "
             f"'{folder}/validation/*.parquet'"
-        ).fetchall()
+        )
+        .fetchall()
     }
     mended = [row for row in truth if row["text"] is not None]
     right = sum(texts.get((row["file"], row["line"])) == row["text"] for row in mended)
