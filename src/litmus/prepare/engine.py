@@ -1,10 +1,12 @@
 """What a recipe needs of an engine, and the one built in: DuckDB, which joins and sorts more than memory holds."""
 
+import errno
 import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, runtime_checkable
@@ -95,20 +97,25 @@ class DuckDB:
         self.view(name, f"SELECT * FROM read_parquet([{files}])")
 
     def view(self, name: str, query: str) -> None:
-        self.database.execute(f"CREATE VIEW {name} AS {query}")
+        self._run(f"CREATE VIEW {name} AS {query}")
 
     def create(self, name: str, query: str) -> None:
-        self.database.execute(f"CREATE TABLE {name} AS {query}")
+        self._run(f"CREATE TABLE {name} AS {query}")
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        return self.database.execute(query).fetchall()
+        return list(self._run(query).fetchall())
 
     def write(
         self, query: str, groups: Sequence[str], order: Sequence[str], writer: GroupWriter
     ) -> list[dict[str, Any]]:
         by = ", ".join([*groups, *order])
-        found = self.database.sql(f"{query} ORDER BY {by}").to_arrow_reader(BATCH_ROWS)
-        return list(each_group(found, groups, writer))
+        with full_disk(self.folder):
+            found = self.database.sql(f"{query} ORDER BY {by}").to_arrow_reader(BATCH_ROWS)
+            return list(each_group(found, groups, writer))
+
+    def _run(self, query: str) -> Any:
+        with full_disk(self.folder):
+            return self.database.execute(query)
 
     def close(self) -> None:
         self.database.close()
@@ -152,6 +159,17 @@ def _pieces(
             end = len(batch) if first_other < 0 else start + first_other
             yield group, kept.slice(start, end - start)
             start = end
+
+
+@contextmanager
+def full_disk(folder: Path) -> Iterator[None]:
+    """An error is the system's own one, in whatever language an engine says that there is no space left."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, OSError) and os.strerror(errno.ENOSPC) in str(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(folder)) from None
+        raise
 
 
 def end_with(parent: int) -> None:

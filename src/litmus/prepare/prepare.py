@@ -28,6 +28,7 @@ from litmus.prepare.write import write_rejects, write_splits
 log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
+OF_ONE_RUN = ("engine", "result", "old")  # beside the parts; left there by one that was killed
 NOT_OF_THE_RESULT = ("output", "engine", "memory", "workers", "chunk_megabytes")
 
 
@@ -42,14 +43,16 @@ def prepare(recipe: Prepare) -> Path:
     with only_one(output):
         todo = pieces(recipe)
         key = _key(recipe, todo)
+        for name in OF_ONE_RUN:
+            shutil.rmtree(work / name, ignore_errors=True)
         if _key_of(output) == key:
+            _forget(work / "parts", {piece.key for piece in todo})
             log.info(f"{output} is as this recipe makes it, and its sources have not changed")
             return output
         engine = start(recipe, work / "engine")
         try:
             facts = read(engine, recipe, todo, work / "parts")
             building = work / "result"
-            shutil.rmtree(building, ignore_errors=True)
             building.mkdir(parents=True)
             make(engine, recipe, todo, facts, work / "parts", building, key)
         finally:
@@ -246,7 +249,6 @@ def _replace(output: Path, building: Path) -> None:
     """Puts a new result in the place of an old one; killed in between, there is the old one, the new one, or none, and
     the next call makes it again from its parts."""
     old = building.with_name("old")
-    shutil.rmtree(old, ignore_errors=True)
     if output.exists():
         if not (output / MANIFEST).exists() and any(output.iterdir()):
             raise ValueError(f"output={output} holds something else: give another folder")
@@ -261,6 +263,6 @@ def _replace(output: Path, building: Path) -> None:
 
 def _forget(parts: Path, wanted: set[str]) -> None:
     """Removes the parts of sources, or of states of them, that are no longer there."""
-    for folder in parts.iterdir():
+    for folder in parts.glob("*"):
         if folder.name not in wanted:
             shutil.rmtree(folder, ignore_errors=True)

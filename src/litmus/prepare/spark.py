@@ -1,6 +1,5 @@
 """Spark: the same steps on a cluster, or on this machine where nobody says otherwise."""
 
-import errno
 import os
 import pickle
 import re
@@ -10,14 +9,13 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from litmus.prepare.engine import BATCH_ROWS, GroupWriter, R, T, each_group
+from litmus.prepare.engine import BATCH_ROWS, GroupWriter, R, T, each_group, full_disk
 
 SQL = {  # what makes a query mean what it means to DuckDB; and batches that fit into memory
     "spark.sql.ansi.enabled": "true",
@@ -54,7 +52,7 @@ class Spark:
         context, folder = self.session.sparkContext, str(self.folder)
 
         def run(task: T) -> bytes:
-            with self._errors():
+            with full_disk(self.folder):
                 rdd = context.parallelize([task], 1).map(lambda each: carried(folder, lambda: function(each)))
                 return bytes(rdd.collect()[0])
 
@@ -74,7 +72,7 @@ class Spark:
                 pool.shutdown(cancel_futures=True)
 
     def read(self, name: str, paths: Sequence[Path]) -> None:
-        with self._errors():
+        with full_disk(self.folder):
             self.session.read.parquet(*map(address, paths)).createOrReplaceTempView(name)
 
     def view(self, name: str, query: str) -> None:
@@ -82,19 +80,19 @@ class Spark:
 
     def create(self, name: str, query: str) -> None:
         path = self.folder / "tables" / name
-        with self._errors():
+        with full_disk(self.folder):
             self.session.sql(query).write.mode("overwrite").parquet(f"file://{path}")
         self.read(name, [path])
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
-        with self._errors():
+        with full_disk(self.folder):
             return [tuple(row) for row in self.session.sql(query).collect()]
 
     def write(
         self, query: str, groups: Sequence[str], order: Sequence[str], writer: GroupWriter
     ) -> list[dict[str, Any]]:
         folder = str(self.folder)
-        with self._errors():
+        with full_disk(self.folder):
             rows = self.session.sql(query).repartition(*groups).sortWithinPartitions(*groups, *order)
             parts = rows.mapInArrow(lambda batches: written(folder, groups, writer, batches), "found binary").collect()
         found = [item for part in parts for item in unpacked(bytes(part.found))]
@@ -104,16 +102,6 @@ class Spark:
         if self.own:
             self.session.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
-
-    @contextmanager
-    def _errors(self) -> Iterator[None]:
-        """A full disk is one, in whatever language."""
-        try:
-            yield
-        except Exception as error:
-            if "No space left on device" in str(error):
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.folder)) from None
-            raise
 
 
 def carried(folder: str, function: Callable[[], Any]) -> bytes:
