@@ -2,6 +2,7 @@
 PYTHON ?= python3
 TORCH ?=
 ARGS ?=
+JOBS ?= $(shell $(PYTHON) -c "import os; print(min(4, (os.cpu_count() or 1) + 1))")
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -15,15 +16,15 @@ setup: $(VENV)/ready ## Make .venv with everything; TORCH=... chooses a build of
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(if $(TORCH),$(BIN)/pip install --quiet $(TORCH))
-	$(BIN)/pip install --quiet --editable '.[dev]'
+	$(if $(TORCH),$(BIN)/pip install --quiet --no-compile $(TORCH))
+	$(BIN)/pip install --quiet --no-compile --editable '.[dev]'
 	@touch $@
 
 train: setup ## Train; ARGS="model=resnet20 data=cifar10" is passed on
 	$(BIN)/python train.py $(ARGS)
 
 test: setup ## Run the tests; ARGS="-k NAME" is passed on, and ARGS="-m slow" runs those that take minutes
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(ARGS)
 
 lint: setup ## Check style and types
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -128,7 +128,7 @@ def test_any_command_line_is_a_run_or_one_sentence(
         table["configurations"]["refused" if code else "ran"] += 1
 
     try_one()
-    assert table["configurations"]["ran"] and table["configurations"]["refused"]
+    assert table["configurations"]["refused"] and (table["configurations"]["ran"] or not LONG)
 
 
 @pytest.fixture(scope="module")

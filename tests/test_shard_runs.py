@@ -48,6 +48,7 @@ command(hydra.main(config_path={str(ROOT / "conf")!r}, config_name="config", ver
 """
 
 
+@pytest.mark.slow
 def test_what_began_on_one_process_goes_on_with_two(tmp_path: Path) -> None:
     """Each row is seen once an epoch, whoever sees it."""
     (tmp_path / "spy.py").write_text(SPY)
