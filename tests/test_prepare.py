@@ -16,6 +16,7 @@ from PIL import Image
 
 from benchmarks.dirty import KINDS, Dirt, made_up_sentences
 from litmus.cli import main as litmus
+from litmus.prepare.check import check
 from litmus.prepare.config import FOLDER, Prepare, load, recipes
 from litmus.prepare.prepare import prepare
 
@@ -410,7 +411,9 @@ def test_a_mistake_is_one_sentence(recipe: Recipe, change: str, sentence: str) -
 
 @pytest.mark.parametrize("name", recipes())
 def test_every_recipe_of_the_project_makes_sense(name: str) -> None:
-    assert load(name, ["root=somewhere"]).output == f"somewhere/prepared/{name}"
+    recipe = load(name, ["root=somewhere"])
+    check(recipe)
+    assert recipe.output == f"somewhere/prepared/{name}"
 
 
 def test_the_command_says_what_came_of_the_records(

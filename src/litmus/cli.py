@@ -110,10 +110,11 @@ def prepare(options: argparse.Namespace) -> None:
             print(f"{name}\t{first_comment(FOLDER / f'{name}.yaml')}")
         return
     recipe = load(options.name, options.overrides)
-    from litmus.prepare.prepare import prepare, summary
+    from litmus.prepare.account import summary
+    from litmus.prepare.prepare import MANIFEST, prepare
 
     folder = prepare(recipe)
-    print(summary(folder))
+    print(summary(json.loads((folder / MANIFEST).read_text())))
     print(folder)
 
 

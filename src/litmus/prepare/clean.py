@@ -9,7 +9,7 @@ TAG = re.compile(r"</?[A-Za-z][^<>]*>|<!--.*?-->", re.DOTALL)
 LINE = re.compile(r"<(?:br|p|/p|div|/div|li|tr)\b[^<>]*>", re.IGNORECASE)
 # C0 and C1 but for tab and line ends; soft hyphen, zero-width characters, marks of direction, byte order mark.
 CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-SPACES = re.compile(r"[^\S\n]+")
+SPACES = re.compile(r"[^\S\n]*[^\S\n ][^\S\n]*|  +")  # runs but for a single space, of which there are hundreds
 LINES = re.compile(r"\s*\n\s*")
 QUOTE = re.compile(
     r"writes in|writes:|wrote:|says:|said:|^In article|^Quoted from|^\||^>"
@@ -48,7 +48,7 @@ def control(text: str) -> str:
     """Without characters that nobody sees, and with \\n for every end of a line."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return CONTROL.sub("", text)
+    return text if text.isprintable() else CONTROL.sub("", text)
 
 
 def spaces(text: str) -> str:

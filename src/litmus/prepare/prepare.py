@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import shutil
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
@@ -18,10 +17,13 @@ from typing import Any
 
 from litmus.data.cache import build_once
 from litmus.data.download import only_one
+from litmus.prepare.account import count, lineage
+from litmus.prepare.check import check
 from litmus.prepare.compare import Comparison
-from litmus.prepare.config import AGAINST, Prepare, inputs, kind
+from litmus.prepare.config import Prepare, inputs, kind
 from litmus.prepare.engine import DuckDB, Engine, quoted
-from litmus.prepare.read import MissingColumnError, read_piece
+from litmus.prepare.read import read_piece
+from litmus.prepare.reader import MissingColumnError
 from litmus.prepare.sources import FORMAT, NUMBERED, Piece, pieces
 from litmus.prepare.write import write_rejects, write_splits
 
@@ -36,8 +38,9 @@ def prepare(recipe: Prepare) -> Path:
     """Makes the result of a recipe, if it is not there as it would be made now; returns its folder.
 
     Raises:
-        ValueError: If a file lacks a column, or there is nothing left.
+        ValueError: If the recipe makes no sense, a file lacks a column, or there is nothing left.
     """
+    check(recipe)
     output = Path(recipe.output).absolute()
     work = output.parent / f".{output.name}"  # parts, kept for the next time; the engine's tables
     with only_one(output):
@@ -60,28 +63,6 @@ def prepare(recipe: Prepare) -> Path:
         _replace(output, building)
         _forget(work / "parts", {piece.key for piece in todo})
     return output
-
-
-def summary(folder: Path) -> str:
-    """What came of the records, for people: a line a split, and one a reason."""
-    manifest = json.loads((folder / MANIFEST).read_text())
-    counts = manifest["counts"]
-    lines = [f"{counts['in']:,} records in"]
-    for split, facts in manifest["splits"].items():
-        lines.append(f"{facts['rows']:>12,} {split}")
-    reasons: Counter[str] = Counter()
-    for own in counts["sources"].values():
-        reasons.update(own["rejected"])
-    for reason, many in sorted(reasons.items()):
-        lines.append(f"{many:>12,} rejected: {reason}")
-    if counts["looked_up"]:
-        lines.append(f"{counts['looked_up']:>12,} read to be looked up, or compared with")
-    for split, many in manifest["found"]["repeats"].items():
-        if many:
-            lines.append(f"found {many:,} repeats inside {split}")
-    if many := manifest["found"]["evaluation_records_in_train"]:
-        lines.append(f"found {many:,} records for evaluation among those for training")
-    return "\n".join(lines)
 
 
 def start(recipe: Prepare, folder: Path) -> Engine:
@@ -186,46 +167,6 @@ def _read(engine: Engine, name: str, paths: list[Path]) -> None:
     engine.read(f"parts_of_{name}", paths)
     numbered = f"CAST(p.number * {NUMBERED} + r._position AS BIGINT) AS id"
     engine.view(name, f"SELECT {numbered}, r.* FROM parts_of_{name} r JOIN parts p ON r._part = p.part")
-
-
-def count(engine: Engine, recipe: Prepare, facts: Mapping[str, Any], splits: Mapping[str, Any]) -> dict[str, Any]:
-    """How many records came in, and where each of them went.
-
-    Raises:
-        AssertionError: If one were lost.
-    """
-    by_source: dict[str, Any] = {}
-    for fact in facts.values():
-        own = by_source.setdefault(fact["source"], {"in": 0, "rejected": Counter()})
-        own["in"] += fact["in"]
-    for source, reason, many in engine.rows("SELECT _source, reason, count(*) FROM rejected GROUP BY _source, reason"):
-        by_source[source]["rejected"][reason] += int(many)
-    for name, own in by_source.items():
-        own["rejected"] = dict(sorted(own["rejected"].items()))
-        only_read = name in recipe.tables or recipe.sources[name].split == AGAINST
-        own["looked_up" if only_read else "out"] = own["in"] - sum(own["rejected"].values())
-    come = sum(own["in"] for own in by_source.values())
-    rejected = sum(sum(own["rejected"].values()) for own in by_source.values())
-    out = sum(split["rows"] for split in splits.values())
-    looked_up = sum(own.get("looked_up", 0) for own in by_source.values())
-    if come != out + rejected + looked_up:
-        raise AssertionError(f"{come} records came in, {out} went out, {rejected} were rejected, {looked_up} looked up")
-    return {"in": come, "out": out, "rejected": rejected, "looked_up": looked_up, "sources": by_source}
-
-
-def lineage(todo: list[Piece], facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What each part was read from."""
-    return [
-        {
-            "source": piece.source,
-            "part": piece.key,
-            "bytes": piece.size,
-            "files": [file.name for file in piece.files],
-            "in": facts[piece.key]["in"],
-            "read": facts[piece.key]["out"],
-        }
-        for piece in todo
-    ]
 
 
 def _key(recipe: Prepare, todo: list[Piece]) -> str:

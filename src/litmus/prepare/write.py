@@ -14,7 +14,7 @@ from litmus.data.shards.writer import ShardWriter
 from litmus.prepare.config import SPLITS, Prepare, in_sql, inputs
 from litmus.prepare.engine import Engine, double, quoted
 from litmus.prepare.moments import all_of, moments_of
-from litmus.prepare.read import LONGEST, PROVENANCE, REJECTS, fields
+from litmus.prepare.schema import LONGEST, PROVENANCE, REJECTS, fields
 
 SAID = {  # of a dropped record, before the place of the other one
     "leak": "its text stands in an evaluation set: ",
