@@ -74,8 +74,8 @@ def measure(scratch: Path) -> Iterator[str]:
     hand_seconds, hand_cpu, hand_peak = run([sys.executable, "-c", f"import duckdb; duckdb.sql({by_hand!r})"])
     yield (
         f"{part:,.0f} MB without near-duplicates {part / seconds:.1f} MB/s, {cpu:.0f} CPU s, {peak:.0f} MB at "
-        f"most; by hand {part / hand_seconds:.1f} MB/s, {hand_cpu:.0f} CPU s, {hand_peak:.0f} MB: {hand_seconds / seconds:.2f} of "
-        "its speed"
+        f"most; by hand {part / hand_seconds:.1f} MB/s, {hand_cpu:.0f} CPU s, {hand_peak:.0f} MB: "
+        f"{hand_seconds / seconds:.2f} of its speed"
     )
     more = ["near_duplicates.threshold=0.7"]
     seconds, cpu, peak = run(prepare_command(conf, raw, scratch / "near", *more))

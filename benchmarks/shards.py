@@ -1,4 +1,4 @@
-"""data=shards: examples per second on CIFAR-10 as PNG against data in memory, and private memory with 16 times more"""
+"""data=shards: examples per second on CIFAR-10 against data in memory, and private memory with 16 times more"""
 
 import io
 import json
@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,10 @@ from PIL import Image
 
 from benchmarks.made_up import cifar10
 from benchmarks.throughput import ROOT, ROUNDS, litmus
+from litmus.data.images.image_folder import netpbm
 from litmus.data.shards.writer import ShardWriter
 
+Encode = Callable[[NDArray[np.uint8]], bytes]
 STEPS = 100  # of an epoch
 BLOCK = 512  # rows
 SHARD = 8 << 20  # bytes
@@ -33,9 +35,11 @@ RECORDS = "cifar-10-batches-bin"
 
 def measure(scratch: Path) -> Iterator[str]:
     memory, records = in_memory(scratch)
-    yield from speed(scratch, memory, prepared(scratch / "shards", records, 50_000, BLOCK, SHARD))
+    shards = prepared(scratch / "shards", records, 50_000, BLOCK, SHARD, netpbm_file)
+    yield from speed(scratch, memory, shards, prepared(scratch / "png", records, 50_000, BLOCK, SHARD, png))
     few, many = (
-        prepared(scratch / f"shards-{count}", records, count, 128, SHARD // 8) for count in (50_000 // MORE, 50_000)
+        prepared(scratch / f"shards-{count}", records, count, 128, SHARD // 8, netpbm_file)
+        for count in (50_000 // MORE, 50_000)
     )
     yield from private_memory(scratch, few, many)
 
@@ -48,15 +52,16 @@ def in_memory(scratch: Path) -> tuple[list[str], Path]:
     return cifar10(scratch), scratch / RECORDS
 
 
-def speed(scratch: Path, memory: list[str], shards: list[str]) -> Iterator[str]:
+def speed(scratch: Path, memory: list[str], shards: list[str], as_png: list[str]) -> Iterator[str]:
     """A B C A B C ...: a machine that changes its speed changes it for all."""
     common = ["model=cnn", "data.batch_size=128"]
     rates: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         rates.setdefault("memory", []).append(litmus(scratch, STEPS, [*common, *memory]))
+        rates.setdefault("shards", []).append(litmus(scratch, STEPS, [*common, *shards]))
         for workers in WORKERS:
-            found = litmus(scratch, STEPS, [*common, *shards, f"workers={workers}"])
-            rates.setdefault(f"shards, workers={workers}", []).append(found)
+            found = litmus(scratch, STEPS, [*common, *as_png, f"workers={workers}"])
+            rates.setdefault(f"shards as PNG, workers={workers}", []).append(found)
     base = rates.pop("memory")
     for name, ours in rates.items():
         ratios = [one / other for one, other in zip(ours, base, strict=True)]
@@ -77,12 +82,12 @@ def private_memory(scratch: Path, few: list[str], many: list[str]) -> Iterator[s
     )
 
 
-def prepared(folder: Path, records: Path, count: int, block_rows: int, shard_bytes: int) -> list[str]:
+def prepared(folder: Path, records: Path, count: int, block_rows: int, shard_bytes: int, encode: Encode) -> list[str]:
     """Writes the first training images of CIFAR-10, and its test images, as `litmus prepare` does; gives the overrides
     that train on them."""
     splits = {
-        "train": images([records / f"data_batch_{index}.bin" for index in range(1, 6)], count),
-        "test": images([records / "test_batch.bin"], 10_000),
+        "train": images([records / f"data_batch_{index}.bin" for index in range(1, 6)], count, encode),
+        "test": images([records / "test_batch.bin"], 10_000, encode),
     }
     entries = {}
     schema = pa.schema([("image", pa.binary()), ("label", pa.int32())])
@@ -108,13 +113,17 @@ def prepared(folder: Path, records: Path, count: int, block_rows: int, shard_byt
     return ["data=shards", f"data.path={folder}"]
 
 
-def images(paths: list[Path], count: int) -> Iterator[pa.Table]:
+def images(paths: list[Path], count: int, encode: Encode) -> Iterator[pa.Table]:
     for path in paths:
         records = np.fromfile(path, np.uint8).reshape(-1, 3073)[: max(count, 0)]
         count -= len(records)
         pixels = np.ascontiguousarray(records[:, 1:].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
         labels = pa.array(records[:, 0].astype(np.int32))
-        yield pa.table({"image": [png(image) for image in pixels], "label": labels})
+        yield pa.table({"image": [encode(image) for image in pixels], "label": labels})
+
+
+def netpbm_file(pixels: NDArray[np.uint8]) -> bytes:
+    return netpbm([3, 32, 32]) + pixels.tobytes()
 
 
 def png(pixels: NDArray[np.uint8]) -> bytes:

@@ -267,6 +267,10 @@ def test_images_that_cannot_be_read_are_rejected(recipe: Recipe) -> None:
     assert reasons(folder) == {("dog/2.png", 1): "image"}
     assert all(Image.open(io.BytesIO(row["image"])).size == (8, 8) for row in kept(folder))
     assert manifest(folder)["kind"] == "image"
+    small = prepare(recipe(text + source + ALL_TRAIN, files, "image_shape=[3, 4, 4]", "pixels=true"))
+    pictures = [Image.open(io.BytesIO(row["image"])) for row in kept(small)]
+    assert all(picture.format == "PPM" and picture.size == (4, 4) for picture in pictures)
+    assert sorted(picture.getpixel((0, 0))[0] for picture in pictures) == [0, 1, 2]
 
 
 def split_of(folder: Path) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Training from shards: the order, what is read, what is refused; tests/test_shard_files.py has the files."""
 
+import io
 import json
 import pickle
 import sys
@@ -8,11 +9,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from conftest import Compose, in_epoch, on_cpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from prepared import (
     SIZES,
     image_rows,
@@ -25,9 +29,11 @@ from prepared import (
 )
 
 from litmus.build import build_data
+from litmus.data.images.image_folder import netpbm
 from litmus.data.order import WholeBatches
 from litmus.data.shards.batches import RowsInOrder, ShardBatches
 from litmus.data.shards.blocks import Blocks, Stream
+from litmus.data.shards.images import Pixels
 from litmus.data.shards.mixture import Mixture
 from litmus.data.shards.reader import Reader
 from litmus.errors import explain
@@ -417,3 +423,21 @@ def test_a_worker_that_is_started_anew_reads_the_same(composed: Compose, tmp_pat
     rows = torch.tensor([3, 50, 119])
     before = part[rows]
     assert same(pickle.loads(pickle.dumps(part))[rows], before)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_as_they_are_are_those_of_a_png(channels: int) -> None:
+    shape = (2, 3, 3)[: 2 if channels == 1 else 3]
+    images = [np.random.default_rng(seed).integers(0, 256, shape, np.uint8) for seed in range(4)]
+    files: dict[str, list[bytes]] = {"png": [], "ppm": []}
+    for kind, found in files.items():
+        for image in images:
+            content = io.BytesIO()
+            Image.fromarray(image).save(content, kind)
+            found.append(content.getvalue())
+    assert files["ppm"][0].startswith(netpbm((channels, 2, 3)))
+    same = Pixels((channels, 2, 3))
+    png, ppm = (same([pa.table({"image": pa.array(found, pa.binary())})]) for found in files.values())
+    assert torch.equal(png, ppm) and ppm[2].flatten().tolist() == images[2].flatten().tolist()
+    resized = Pixels((channels, 4, 4))([pa.table({"image": pa.array(files["ppm"], pa.binary())})])
+    assert resized.shape == (4, 4, 4, channels)

@@ -37,6 +37,8 @@ def check(recipe: Prepare) -> None:
             _check_source(f"{group}.{name}", source, recipe)
     for name in inputs(recipe):
         _one_of("inputs", name, tuple(recipe.columns))
+    if recipe.pixels and recipe.image_shape is None:
+        raise ValueError("pixels=true needs image_shape=[CHANNELS,HEIGHT,WIDTH]")
     if recipe.target is not None:
         _one_of("target", recipe.target, tuple(recipe.columns))
     _check_steps(recipe)

@@ -120,6 +120,7 @@ class Prepare:
     inputs: list[str] | None = MISSING
     target: str | None = MISSING
     image_shape: list[int] | None = MISSING
+    pixels: bool = MISSING
     sources: dict[str, Source] = field(default_factory=dict)
     tables: dict[str, Source] = field(default_factory=dict)
     nulls: list[str] = MISSING

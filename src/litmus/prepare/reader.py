@@ -42,6 +42,7 @@ class PieceReader:
                 recipe.clean,
                 self.source.values.get(name, {}),
                 self.source.factors.get(name, 1.0),
+                recipe.image_shape if recipe.pixels else None,
             )
             for name in self.names
         }

@@ -107,6 +107,7 @@ def _reading(recipe: Prepare) -> dict[str, Any]:
     return {
         "columns": {name: asdict(column) for name, column in recipe.columns.items()},
         "inputs": recipe.inputs,
+        "pixels": recipe.pixels and recipe.image_shape,
         "nulls": recipe.nulls,
         "clean": recipe.clean,
         "same": None if recipe.duplicates is None else [recipe.duplicates.columns, recipe.duplicates.ignore],

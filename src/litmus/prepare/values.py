@@ -20,13 +20,21 @@ class RejectedError(Exception):
         self.reason, self.detail = reason, detail
 
 
-def converter(name: str, column: Column, steps: Sequence[str], values: Mapping[str, Any], factor: float) -> Convert:
+def converter(
+    name: str,
+    column: Column,
+    steps: Sequence[str],
+    values: Mapping[str, Any],
+    factor: float,
+    pixels: Sequence[int] | None,
+) -> Convert:
     """A function from what a source has to a value of the column.
 
     Args:
         steps: Of a text, if the column does not say others.
         values: From a source's words to the column's.
         factor: From a source's unit to the column's.
+        pixels: Channels, height and width of images that are kept decoded; None keeps files as they are.
 
     Raises:
         RejectedError: By the function, for a value that is none.
@@ -63,7 +71,7 @@ def converter(name: str, column: Column, steps: Sequence[str], values: Mapping[s
 
         return word
     if column.type == "image":
-        return lambda value: _image(name, value)
+        return lambda value: _image(name, value, pixels)
     if column.type == "time":
         return lambda value: _time(name, look_up(value))
 
@@ -136,10 +144,14 @@ def _is_number(text: str) -> bool:
     return len(text) != 8 or not text.isdigit()  # 20240131 is a date
 
 
-def _image(name: str, value: Any) -> bytes:
+def _image(name: str, value: Any, pixels: Sequence[int] | None) -> bytes:
     from PIL import Image
 
+    from litmus.data.images.image_folder import netpbm, read_image
+
     try:
+        if pixels is not None:
+            return netpbm(pixels) + read_image(io.BytesIO(value), pixels).tobytes()
         with Image.open(io.BytesIO(value)) as image:
             image.load()
     except (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError) as error:

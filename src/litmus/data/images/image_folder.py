@@ -111,6 +111,12 @@ class ImageFolder:
             return None
 
 
+def netpbm(image_shape: Sequence[int]) -> bytes:
+    """What a binary Netpbm file (PGM, PPM) of 8 bits begins with; after it come the pixels as they are."""
+    channels, height, width = image_shape
+    return f"P{5 if channels == 1 else 6}\n{width} {height}\n255\n".encode()
+
+
 def read_image(source: Path | BytesIO, image_shape: Sequence[int]) -> NDArray[np.uint8]:
     """One image [height, width, channels]: the shorter side resized, the middle cut out, grey or RGB.
 

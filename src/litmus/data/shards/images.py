@@ -1,15 +1,17 @@
-"""Images out of shards: PNG and JPEG, decoded on the way."""
+"""Images out of shards: files of PNG, JPEG and the like, decoded on the way."""
 
+import math
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from litmus.data.images.augment import Augment
-from litmus.data.images.image_folder import read_image
+from litmus.data.images.image_folder import netpbm, read_image
 from litmus.data.images.pictures import Pictures
 from litmus.data.shards.reader import BYTES
 from litmus.data.shards.rows import Decode
@@ -41,11 +43,19 @@ class ImageShards(Pictures, ShardData):
 
 
 class Pixels:
-    """Bytes of files to bytes of pixels [batch, height, width, channels]."""
+    """Bytes of files to pixels [batch, height, width, channels]; Netpbm files of the right shape need no decoding."""
 
     def __init__(self, image_shape: Sequence[int]) -> None:
         self.image_shape = image_shape
+        channels, height, width = image_shape
+        self.header, self.array_shape = netpbm(image_shape), (height, width, channels)
 
     def __call__(self, tables: list[Any]) -> Tensor:
         files = (file for table in tables for file in table.column(0))
-        return torch.from_numpy(np.stack([read_image(BytesIO(file.as_buffer()), self.image_shape) for file in files]))
+        return torch.from_numpy(np.stack([self._decoded(file.as_buffer()) for file in files]))
+
+    def _decoded(self, file: Any) -> NDArray[np.uint8]:
+        start = len(self.header)
+        if file.size == start + math.prod(self.array_shape) and file[:start].to_pybytes() == self.header:
+            return np.frombuffer(file, np.uint8, offset=start).reshape(self.array_shape)
+        return read_image(BytesIO(file), self.image_shape)
