@@ -16,6 +16,7 @@ from PIL import Image
 
 from benchmarks.dirty import KINDS, Dirt, made_up_sentences
 from litmus.cli import main as litmus
+from litmus.guard import guard_hydra
 from litmus.prepare.check import check
 from litmus.prepare.config import FOLDER, Prepare, load, recipes
 from litmus.prepare.prepare import prepare
@@ -435,3 +436,8 @@ def test_the_command_says_what_came_of_the_records(
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "20 records in" and lines[-1] == f"{tmp_path}/prepared/imdb"
     assert any(line.split() == ["4", "rejected:", "duplicate"] for line in lines)
+
+
+def test_a_recipe_is_composed_where_hydra_is_guarded() -> None:
+    guard_hydra()
+    assert load("reviews", ["root=somewhere"]).target == "label"

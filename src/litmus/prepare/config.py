@@ -12,6 +12,7 @@ from omegaconf import MISSING, OmegaConf
 from litmus.config import CONF, did_you_mean
 
 FOLDER = CONF / "prepare"
+SILENT = ("hydra.output_subdir=null", "hydra/job_logging=none")  # Hydra composes, and does nothing else
 TYPES = ("text", "label", "category", "number", "integer", "time", "image")
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "texts", "images")
 SPLITS = ("train", "validation", "test")
@@ -151,7 +152,7 @@ def load(name: str, overrides: Sequence[str], folder: Path = FOLDER) -> Prepare:
         raise ValueError(f"there is no conf/prepare/{name}.yaml: {did_you_mean(name, recipes(folder))}")
     ConfigStore.instance().store(name="prepare_schema", node=Prepare)
     with initialize_config_dir(str(folder), version_base="1.3"):
-        composed = compose(name, [f"name={name}", *overrides])
+        composed = compose(name, [*SILENT, f"name={name}", *overrides])
     OmegaConf.resolve(composed)
     for group, kind_of in (("columns", Column), ("sources", Source), ("tables", Source)):
         for one, node in composed[group].items():
