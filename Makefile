@@ -16,8 +16,8 @@ setup: $(VENV)/ready ## Make .venv with everything; TORCH=... chooses a build of
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(if $(TORCH),$(BIN)/pip install --quiet --no-compile $(TORCH))
-	$(BIN)/pip install --quiet --no-compile --editable '.[dev]'
+	$(if $(TORCH),$(BIN)/pip install --quiet $(TORCH))
+	$(BIN)/pip install --quiet --editable '.[dev]'
 	@touch $@
 
 train: setup ## Train; ARGS="model=resnet20 data=cifar10" is passed on
