@@ -29,6 +29,16 @@ KINDS = {  # of planted records: share, and the reason that they should be rejec
     "nearly a leak": (0.001, "leak"),
 }
 CLASSES = ("no", "yes")
+RECIPE = """
+columns:
+  text: {type: text, min: 1}
+  label: {type: label, values: ["no", "yes"]}
+target: label
+sources:
+  table: {files: ["*.csv", "*.csv.gz"], columns: {text: review, label: stars}, values: {label: {"1": "no", "5": "yes"}}}
+  lines: {files: ["*.jsonl", "*.jsonl.gz"], columns: {text: body, label: verdict}}
+  benchmark: {files: held.json, columns: {text: body, label: verdict}, split: test}
+"""  # what brings them together; held.json has the texts that are held out
 ACCENTS = "Café déjà vu — naïve, ça va; über. "
 SENTENCES = (4, 12)  # in a record
 

@@ -23,6 +23,15 @@ def measure(scratch: Path) -> Iterator[str]:
         yield f"{model}: {above:.2f} (wanted {LIMIT}; the bare loop, without validation: {bare_above:.2f})"
 
 
+def private(pid: int) -> int:
+    """KiB of a process that no other one shares."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:  # it has just ended
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
+
+
 def peak(arguments: list[str]) -> float:
     """MiB of the process itself, not of its helpers."""
     process = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, stdout=subprocess.DEVNULL)

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from benchmarks.dirty import KINDS, Dirt, made_up_sentences, sentences_of
+from benchmarks.dirty import KINDS, RECIPE, Dirt, made_up_sentences, sentences_of
+from benchmarks.memory import private
 
 ROOT = Path(__file__).parents[1]
 SIZE = float(os.environ.get("MB", 200))  # of the sources
@@ -20,17 +21,6 @@ FILE = 100.0  # MB, at most
 MEMORY = "500MB"  # of the engine
 COMPARED = 400.0  # MB, at most, of which the same is done by hand
 HELD_OUT = 500
-RECIPE = """
-defaults: [default, _self_]
-columns:
-  text: {type: text, min: 1}
-  label: {type: label, values: ["no", "yes"]}
-target: label
-sources:
-  table: {files: "*.csv", columns: {text: review, label: stars}, values: {label: {"1": "no", "5": "yes"}}}
-  lines: {files: "*.jsonl", columns: {text: body, label: verdict}}
-  benchmark: {files: held.json, columns: {text: body, label: verdict}, split: test}
-"""
 BY_HAND = """
 SET memory_limit = '{memory}'; SET threads = 2; SET preserve_insertion_order = false; SET temp_directory = '{folder}';
 CREATE TABLE raw AS
@@ -67,7 +57,7 @@ def measure(scratch: Path) -> Iterator[str]:
     conf = scratch / "conf"
     conf.mkdir()
     (conf / "default.yaml").write_text((ROOT / "conf" / "prepare" / "default.yaml").read_text())
-    (conf / "dirty.yaml").write_text(RECIPE)
+    (conf / "dirty.yaml").write_text(f"defaults: [default, _self_]\n{RECIPE}")
 
     seconds, cpu, peak = run(prepare_command(conf, some, scratch / "exact"))
     by_hand = BY_HAND.format(memory=MEMORY, folder=scratch, raw=some)
@@ -123,7 +113,7 @@ def run(command: Sequence[str]) -> tuple[float, float, float]:
     def watch() -> None:
         nonlocal peak
         while not ended.wait(0.1):
-            peak = max(peak, sum(map(private, family(process.pid))))
+            peak = max(peak, sum(map(private, family(process.pid))) / 1000)
 
     watcher = threading.Thread(target=watch)
     before = os.times()
@@ -148,15 +138,6 @@ def family(pid: int) -> list[int]:
             except OSError:
                 continue
     return found
-
-
-def private(pid: int) -> float:
-    """MB that a process has for itself."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1000
 
 
 def judge(folder: Path, truth: list[dict[str, object]]) -> Iterator[str]:

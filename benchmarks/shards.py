@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from benchmarks.made_up import cifar10
+from benchmarks.memory import private
 from benchmarks.throughput import ROOT, ROUNDS, litmus
 from litmus.data.images.image_folder import netpbm
 from litmus.data.shards.writer import ShardWriter
@@ -149,12 +150,3 @@ def peak(scratch: Path, overrides: list[str]) -> float:
     if process.returncode:
         raise RuntimeError(f"{overrides} ended with {process.returncode}")
     return most / 1024
-
-
-def private(pid: int) -> int:
-    """KiB that no other process shares."""
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:  # it has just ended
-        return 0
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from litmus.sweeps.processes import cores
+from litmus.provenance import cores
 
 ROOT = Path(__file__).parents[1]
 RUN = ["model=mlp", "data=digits", "epochs=2", "trainer=cpu", "threads=1", "logger=csv"]

@@ -14,7 +14,7 @@ import pytest
 import zstandard
 from PIL import Image
 
-from benchmarks.dirty import KINDS, Dirt, made_up_sentences
+from benchmarks.dirty import KINDS, RECIPE, Dirt, made_up_sentences
 from litmus.cli import main as litmus
 from litmus.guard import guard_hydra
 from litmus.prepare.check import check
@@ -326,16 +326,7 @@ def test_what_was_planted_is_found_and_nothing_else(recipe: Recipe, tmp_path: Pa
     truth = []
     for index, name in enumerate(["0.csv", "1.jsonl", "2.csv.gz", "3.jsonl.gz"]):
         truth += Dirt(sentences, held_out, index).write(raw / name, 300_000)
-    text = (
-        TEXTS
-        + """
-sources:
-  table: {files: ['*.csv', '*.csv.gz'], columns: {text: review, label: stars}, values: {label: {"1": "no", "5": "yes"}}}
-  lines: {files: ['*.jsonl', '*.jsonl.gz'], columns: {text: body, label: verdict}}
-  benchmark: {files: held.json, columns: {text: body, label: verdict}, split: test}
-near_duplicates: {threshold: 0.7}
-"""
-    )
+    text = f"{RECIPE}near_duplicates: {{threshold: 0.7}}\n"
     held = "".join(json.dumps({"body": each, "verdict": "no"}) + "\n" for each in held_out)
     folder = prepare(recipe(text, {"held.json": held}))
     found = reasons(folder)

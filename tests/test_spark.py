@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.dirty import Dirt, made_up_sentences
+from benchmarks.dirty import RECIPE, Dirt, made_up_sentences
 from litmus.prepare.config import FOLDER, Prepare, load
 from litmus.prepare.prepare import prepare
 from litmus.prepare.spark import Spark, address, carried, is_told_where, unpacked
@@ -51,18 +51,7 @@ SPLITS = {
         "duplicates: {labels: majority, ignore: [case, space, punctuation]}\n"
     ),
 }
-DIRTY = """
-columns:
-  text: {type: text, min: 1}
-  label: {type: label, values: ["no", "yes"]}
-target: label
-sources:
-  table: {files: '*.csv', columns: {text: review, label: stars}, values: {label: {"1": "no", "5": "yes"}}}
-  lines: {files: '*.jsonl', columns: {text: body, label: verdict}}
-  benchmark: {files: held.json, columns: {text: body, label: verdict}, split: test}
-near_duplicates: {threshold: 0.7}
-shards: {megabytes: 2}
-"""
+DIRTY = f"{RECIPE}near_duplicates: {{threshold: 0.7}}\nshards: {{megabytes: 2}}\n"
 
 
 def write_sources(raw: Path) -> None:

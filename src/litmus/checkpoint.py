@@ -13,7 +13,7 @@ from typing import Any, cast
 import torch
 from lightning_fabric.plugins import TorchCheckpointIO
 
-from litmus.folder import beside, step_checkpoints
+from litmus.folder import beside, flush, step_checkpoints
 
 SHARD = "this rank's rows"  # marks a tensor of which each rank has some
 OLD = ".old"  # ends the name of shards that are being replaced
@@ -65,15 +65,6 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self, path: str | Path, map_location: Callable[..., Any] | None = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         return read_checkpoint(Path(path))
-
-
-def flush(path: Path) -> None:
-    """Has the disk keep a file, or the names in a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read_checkpoint(path: Path) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def write_whole(path: Path, text: str) -> None:
     """Puts a text in a file's place, on the disk: a kill, or a full disk, leaves the old one or the new one."""
     partial = beside(path)
     try:
-        with open(partial, "w", newline="") as file:
+        with open(partial, "w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -70,6 +70,15 @@ def write_whole(path: Path, text: str) -> None:
     except OSError:
         partial.unlink(missing_ok=True)
         raise
+
+
+def flush(path: Path) -> None:
+    """Has the disk keep a file, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def list_runs(root: Path) -> list[Path]:

@@ -3,7 +3,6 @@
 import html
 import io
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -106,10 +105,3 @@ def small(text: str) -> Raw:
 def details(title: str, content: str) -> str:
     """HTML that is shown when its title is clicked on."""
     return f"<details><summary>{html.escape(title)}</summary>{content}</details>"
-
-
-def write(path: Path, text: str) -> None:
-    """A file that is whole or not there."""
-    partial = path.with_name(path.name + ".tmp")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)

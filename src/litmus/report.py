@@ -12,8 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from litmus.folder import read_metrics, read_record
-from litmus.page import inline, page, svg, write
+from litmus.folder import read_metrics, read_record, write_whole
+from litmus.page import inline, page, svg
 
 CURVES = ("loss", "accuracy", "mse", "perplexity")
 LONGEST = 500  # characters of a text that are shown
@@ -146,7 +146,7 @@ def write_page(folder: Path, figures: Mapping[str, Figure | str]) -> None:
         (folder / "figures" / f"{title.replace(' ', '_')}.svg").write_text(picture)
         parts.append(f"<h2>{title.capitalize()}</h2>\n{inline(picture)}")
     record = read_record(folder)
-    write(folder / "report.html", run_page(record, "\n".join(parts)))
+    write_whole(folder / "report.html", run_page(record, "\n".join(parts)))
 
 
 def shown(value: float | None) -> str:

@@ -18,8 +18,8 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 from litmus.blocks import blocks
-from litmus.checkpoint import OLD, SHARD, flush, read_shard, remove, shard_name
-from litmus.folder import beside
+from litmus.checkpoint import OLD, SHARD, read_shard, remove, shard_name
+from litmus.folder import beside, flush
 from litmus.ranks import gather
 
 

@@ -129,6 +129,18 @@ def json_rows(stream: Iterable[bytes], encodings: Sequence[str]) -> Iterator[Row
             yield number, row if isinstance(row, dict) else broken
 
 
+def check_pyarrow() -> None:
+    """Refuses to begin without what reads Parquet.
+
+    Raises:
+        ValueError: With how to get it.
+    """
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ImportError as error:
+        raise ValueError("Parquet files need pyarrow: pip install 'litmus[parquet]'") from error
+
+
 def parquet_rows(file: Any, columns: Sequence[str]) -> Iterator[Row]:
     """The rows of an opened `pyarrow.parquet.ParquetFile`."""
     number = 0

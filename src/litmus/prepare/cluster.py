@@ -19,10 +19,7 @@ PAIRS = pa.schema({"other": pa.int64(), "id": pa.int64(), "a": pa.string(), "b":
 
 def clusters(engine: Engine, recipe: Prepare, left: str, folder: Path) -> None:
     """Makes the table `clusters` (id, root) of the records in `left` that are nearly the same as another one."""
-    engine.create(
-        "banded",
-        f"SELECT k.id, b.band FROM bands b JOIN {left} k ON b.id = k.id",
-    )
+    engine.create("banded", f"SELECT k.id, b.band FROM bands b JOIN {left} k ON b.id = k.id")
     engine.create("buckets", "SELECT band, min(id) AS first FROM banded GROUP BY band HAVING count(*) > 1")
     engine.create(
         "candidates",  # of each bucket the pairs with its first record, and with the one before

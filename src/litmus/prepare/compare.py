@@ -50,10 +50,10 @@ class Comparison:
     def _keys(self) -> None:
         """A narrow row a record: all that the steps go by."""
         recipe = self.recipe
-        self.engine.create(
+        self.engine.view(
             "numbered_keys",
-            "SELECT r.id, r._split AS given, r._key AS digest, r._order AS place, r._bucket AS bucket, r._bytes AS "
-            f"size, {self._columns('r')} FROM records r",
+            "SELECT id, _split AS given, _key AS digest, _order AS place, _bucket AS bucket, _bytes AS size, "
+            f"{self._columns()} FROM records",
         )
         source = "numbered_keys k"
         for table in {column.table: None for column in recipe.columns.values() if column.table is not None}:
@@ -66,14 +66,14 @@ class Comparison:
             f"CASE WHEN k.given IN ('validation', 'test', '{AGAINST}') THEN 1 ELSE 0 END AS held FROM {source}",
         )
 
-    def _columns(self, table: str) -> str:
+    def _columns(self) -> str:
         """The columns of records that a step goes by, besides those that every record has."""
         recipe = self.recipe
         wanted = {recipe.target, *(recipe.split.columns or ())}
         wanted |= {name for name, column in recipe.columns.items() if column.outliers is not None}
         wanted |= {column.key for column in recipe.columns.values() if column.table is not None}
         names = [name for name in recipe.columns if name in wanted and recipe.columns[name].table is None]
-        return ", ".join([f"{table}.{in_sql(name)}" for name in names] or ["1 AS nothing"])
+        return ", ".join([in_sql(name) for name in names] or ["1 AS nothing"])
 
     def _target(self) -> str:
         target = self.recipe.target

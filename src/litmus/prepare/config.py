@@ -1,4 +1,4 @@
-"""What a file of conf/prepare may say, and the first look at whether it makes sense."""
+"""What a file of conf/prepare may say."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -10,21 +10,16 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, OmegaConf
 
 from litmus.config import CONF, did_you_mean
+from litmus.data.texts.records import JSON_LINES
 
 FOLDER = CONF / "prepare"
 SILENT = ("hydra.output_subdir=null", "hydra/job_logging=none")  # Hydra composes, and does nothing else
+NUMERIC = ("number", "integer")
 TYPES = ("text", "label", "category", "number", "integer", "time", "image")
 FORMATS = ("csv", "tsv", "jsonl", "parquet", "texts", "images")
 SPLITS = ("train", "validation", "test")
 AGAINST = "against"  # an evaluation set that is not part of the result
-SUFFIXES = {
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "jsonl",
-    ".parquet": "parquet",
-}
+SUFFIXES = {".csv": "csv", ".tsv": "tsv", **dict.fromkeys(JSON_LINES, "jsonl"), ".parquet": "parquet"}
 
 
 @dataclass
@@ -55,7 +50,7 @@ class Source:
 
     `columns` says what a column of the result is called here (a list: joined by a space); `constants` are values that
     all records of the source have; `values` maps values; `factors` turns one unit into another; `split` is the
-    published one; `keep_reading` of a file that can't be read to its end.
+    published one.
     """
 
     files: Any = MISSING  # one glob or several, under `root`
@@ -143,10 +138,10 @@ def recipes(folder: Path = FOLDER) -> list[str]:
 
 
 def load(name: str, overrides: Sequence[str], folder: Path = FOLDER) -> Prepare:
-    """The recipe of a name, checked.
+    """The recipe of a name.
 
     Raises:
-        ValueError: For what can't be meant, with the key.
+        ValueError: If there is none, or for a key that it can't have.
     """
     if name not in recipes(folder):
         raise ValueError(f"there is no conf/prepare/{name}.yaml: {did_you_mean(name, recipes(folder))}")
@@ -155,8 +150,8 @@ def load(name: str, overrides: Sequence[str], folder: Path = FOLDER) -> Prepare:
         composed = compose(name, [*SILENT, f"name={name}", *overrides])
     OmegaConf.resolve(composed)
     for group, kind_of in (("columns", Column), ("sources", Source), ("tables", Source)):
+        known = [each.name for each in fields(kind_of)]
         for one, node in composed[group].items():
-            known = [each.name for each in fields(kind_of)]
             for key in node:  # by +KEY=VALUE anything can be added
                 if key not in known:
                     raise ValueError(f"{group}.{one}.{key} is not a key: {did_you_mean(key, known)}")
@@ -173,10 +168,10 @@ def inputs(recipe: Prepare) -> list[str]:
     """The columns that a model sees: the text, or the image, or all numbers but the target."""
     if recipe.inputs is not None:
         return recipe.inputs
-    for kinds in (("text",), ("image",), ("number", "integer")):
+    for kinds in (("text",), ("image",), NUMERIC):
         found = [name for name, column in recipe.columns.items() if column.type in kinds and name != recipe.target]
         if found:
-            return found if kinds[0] == "number" else found[:1]
+            return found if kinds is NUMERIC else found[:1]
     raise ValueError("inputs is null, and no column is a text, an image or a number: name the inputs")
 
 

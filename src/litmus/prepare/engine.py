@@ -9,9 +9,14 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import pyarrow as pa
+
+from litmus.provenance import cores
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -60,18 +65,9 @@ class DuckDB:
     """
 
     def __init__(self, folder: Path, memory: str, workers: int | None) -> None:
-        import duckdb
-
-        self.workers = workers or len(os.sched_getaffinity(0))
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        self.folder = folder
-        self.database = duckdb.connect(str(folder / "tables.duckdb"))
-        for name, value in (("temp_directory", str(folder)), ("memory_limit", memory)):
-            self.database.execute(f"SET {name} = {quoted(value)}")
-        self.database.execute(f"SET threads = {self.workers}")
+        self.workers, self.folder = workers or cores(), folder
+        self.database = connect(folder, memory, self.workers)
         self.database.execute("SET preserve_insertion_order = false")
-        self.database.execute("SET enable_progress_bar = false")
 
     def map(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
         if self.workers == 1 or len(tasks) == 1:
@@ -93,8 +89,7 @@ class DuckDB:
                 raise
 
     def read(self, name: str, paths: Sequence[Path]) -> None:
-        files = ", ".join(quoted(str(path)) for path in paths)
-        self.view(name, f"SELECT * FROM read_parquet([{files}])")
+        self.view(name, f"SELECT * FROM {parquet(paths)}")
 
     def view(self, name: str, query: str) -> None:
         self._run(f"CREATE VIEW {name} AS {query}")
@@ -120,6 +115,25 @@ class DuckDB:
     def close(self) -> None:
         self.database.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def connect(folder: Path, memory: str, threads: int) -> "DuckDBPyConnection":
+    """A database of DuckDB in a folder, which is emptied, and in which it puts what does not fit into memory."""
+    import duckdb
+
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    database = duckdb.connect(str(folder / "tables.duckdb"))
+    for name, value in (("temp_directory", str(folder)), ("memory_limit", memory)):
+        database.execute(f"SET {name} = {quoted(value)}")
+    database.execute(f"SET threads = {threads}")
+    database.execute("SET enable_progress_bar = false")
+    return database
+
+
+def parquet(paths: Sequence[Path]) -> str:
+    """Parquet files of one schema in DuckDB's SQL."""
+    return f"read_parquet([{', '.join(quoted(str(path)) for path in paths)}])"
 
 
 def each_group(

@@ -7,7 +7,6 @@ not there.
 import hashlib
 import json
 import logging
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -17,6 +16,7 @@ from typing import Any
 
 from litmus.data.cache import build_once
 from litmus.data.download import only_one
+from litmus.folder import flush
 from litmus.prepare.account import count, lineage
 from litmus.prepare.check import check
 from litmus.prepare.compare import Comparison
@@ -195,10 +195,7 @@ def _replace(output: Path, building: Path) -> None:
             raise ValueError(f"output={output} holds something else: give another folder")
         output.rename(old)
     building.rename(output)
-    if hasattr(os, "O_DIRECTORY"):
-        folder = os.open(output.parent, os.O_RDONLY | os.O_DIRECTORY)
-        os.fsync(folder)
-        os.close(folder)
+    flush(output.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from litmus.page import write
+from litmus.folder import write_whole
 from litmus.prepare.mining.balance import balance
 from litmus.prepare.mining.clusters import clusters, rejected
 from litmus.prepare.mining.columns import columns
@@ -33,8 +33,8 @@ def profile(folder: Path) -> None:
     folder = Path(folder)
     with Result(folder, folder.parent / f".{folder.name}.profile") as result:
         found = rounded(look(result))
-    write(folder / "profile.json", json.dumps(found, indent=2, ensure_ascii=False, default=str) + "\n")
-    write(folder / "profile.html", profile_page(found))
+    write_whole(folder / "profile.json", json.dumps(found, indent=2, ensure_ascii=False, default=str) + "\n")
+    write_whole(folder / "profile.html", profile_page(found))
 
 
 def look(result: Result) -> dict[str, Any]:

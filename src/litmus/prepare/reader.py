@@ -35,6 +35,8 @@ class PieceReader:
         else:
             self.names = [name for name, column in recipe.columns.items() if column.table is None]
         self.theirs = {name: self._called(name) for name in self.names if name not in self.source.constants}
+        called = [[theirs] if isinstance(theirs, str) else theirs for theirs in self.theirs.values()]
+        self.wanted = [column for theirs in called for column in theirs]
         self.converters: dict[str, Convert] = {
             name: converter(
                 name,
@@ -148,20 +150,18 @@ class PieceReader:
 
     def _opened(self, file: File) -> Iterator[Row]:
         how = format_of(self.source, file.name)
-        called = [[theirs] if isinstance(theirs, str) else theirs for theirs in self.theirs.values()]
-        wanted = [column for theirs in called for column in theirs]
         with _open(file.url, decompress=how != "parquet") as stream:
             if how in ("texts", "images"):
                 yield 1, self._whole(stream, file, how)
             elif how == "parquet":
                 with pq.ParquetFile(stream) as table:
-                    self._check(file, table.schema_arrow.names, wanted)
-                    yield from parquet_rows(table, wanted)
+                    self._check(file, table.schema_arrow.names)
+                    yield from parquet_rows(table, self.wanted)
             elif how == "jsonl":
                 yield from json_rows(stream, self.source.encodings)
             else:
                 rows = CsvRows(stream, self.source.encodings, DELIMITERS[how], self.source.header)
-                self._check(file, rows.columns, wanted)
+                self._check(file, rows.columns)
                 yield from rows
 
     def _whole(self, stream: BinaryIO, file: File, how: str) -> dict[str, Any] | Broken:
@@ -173,9 +173,9 @@ class PieceReader:
         text = file_row(stream, self.source.encodings)
         return text if isinstance(text, Broken) else {"text": text, **about}
 
-    def _check(self, file: File, names: list[str], wanted: list[str]) -> None:
+    def _check(self, file: File, names: list[str]) -> None:
         """Refuses a table that lacks a column altogether: that is a mistake in the recipe, and not in a record."""
-        for column in wanted:
+        for column in self.wanted:
             if column not in names:
                 raise MissingColumnError(
                     f"{file.name} has no column {column}: there is {', '.join(names)}; say in "
@@ -190,13 +190,13 @@ class MissingColumnError(Exception):
 @contextlib.contextmanager
 def _open(url: str, decompress: bool) -> Iterator[Any]:
     """A file to read bytes from, directly where it can be: fsspec takes ten times as long as a small file does."""
-    import fsspec
-
     path = url.removeprefix("file://")
     if path != url and not (decompress and path.endswith(COMPRESSED)):
         with open(path, "rb") as file:
             yield file
         return
+    import fsspec
+
     with fsspec.open(url, "rb", compression="infer" if decompress else None) as stream:
         yield io.BufferedReader(stream) if url.endswith(".zst") else stream  # zstandard's own has no lines
 

@@ -16,6 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from litmus.prepare.engine import BATCH_ROWS, GroupWriter, R, T, each_group, full_disk
+from litmus.provenance import cores
 
 SQL = {  # what makes a query mean what it means to DuckDB; and batches that fit into memory
     "spark.sql.ansi.enabled": "true",
@@ -156,10 +157,10 @@ def _session(folder: Path, memory: str, workers: int | None) -> tuple[Any, bool]
     conf = SparkConf().setAppName("litmus prepare").set("spark.driver.memory", f"{_megabytes(memory)}m")
     conf.set("spark.log.level", "ERROR").set("spark.ui.showConsoleProgress", "false")
     if not is_told_where():
-        cores = workers or len(os.sched_getaffinity(0))
-        conf.setMaster(f"local[{cores}]").set("spark.ui.enabled", "false").set("spark.local.dir", str(folder / "local"))
+        many = workers or cores()
+        conf.setMaster(f"local[{many}]").set("spark.ui.enabled", "false").set("spark.local.dir", str(folder / "local"))
         conf.set("spark.driver.bindAddress", "127.0.0.1").set("spark.driver.host", "127.0.0.1")
-        conf.set("spark.sql.shuffle.partitions", str(4 * cores))
+        conf.set("spark.sql.shuffle.partitions", str(4 * many))
     conf.set("spark.sql.warehouse.dir", str(folder / "warehouse"))
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     if "PYSPARK_GATEWAY_PORT" not in os.environ and not (os.environ.get("JAVA_HOME") or shutil.which("java")):

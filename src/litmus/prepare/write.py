@@ -11,7 +11,7 @@ from uuid import uuid4
 import pyarrow as pa
 
 from litmus.data.shards.writer import ShardWriter
-from litmus.prepare.config import SPLITS, Prepare, in_sql, inputs
+from litmus.prepare.config import NUMERIC, SPLITS, Prepare, in_sql, inputs
 from litmus.prepare.engine import Engine, double, quoted
 from litmus.prepare.moments import all_of, moments_of
 from litmus.prepare.schema import LONGEST, PROVENANCE, REJECTS, fields
@@ -58,7 +58,7 @@ def write_splits(engine: Engine, recipe: Prepare, folder: Path) -> tuple[dict[st
 
 def numbers(recipe: Prepare) -> list[str]:
     """Names of the numeric columns."""
-    return [name for name, column in recipe.columns.items() if column.type in ("number", "integer")]
+    return [name for name, column in recipe.columns.items() if column.type in NUMERIC]
 
 
 def column_of(recipe: Prepare) -> Callable[[str], str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from omegaconf import DictConfig
 
+from litmus.provenance import cores
 from litmus.sweeps.job import Job
 from litmus.sweeps.orphan import PARENT
 
@@ -93,11 +94,6 @@ def slots(trainer: DictConfig, jobs: int | None, gpus_per_job: int | None) -> li
     number = jobs or max(min(2, cores()), min(MOST_JOBS, cores() // 4))
     threads = max(1, cores() // number // devices)
     return [{"OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}] * number
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def devices_of(trainer: DictConfig) -> int:

@@ -18,9 +18,10 @@ from typing import Any
 from omegaconf import DictConfig
 
 from litmus.folder import write_whole
+from litmus.provenance import cores
 from litmus.sweeps.job import Job
 from litmus.sweeps.orphan import PARENT
-from litmus.sweeps.processes import cores, devices_of
+from litmus.sweeps.processes import devices_of
 from litmus.sweeps.ray_task import ASKED
 
 STARTED = "ray"  # in a job's folder: which worker has it

@@ -15,18 +15,6 @@ DAMAGE = "copy or prepare it again, or leave damaged shards out with data.damage
 LABEL, NUMBER, LENGTH, TEXT, BYTES = "label", "number", "length", "text", "bytes"  # what a column holds
 
 
-def check_pyarrow() -> None:
-    """Refuses to begin without what reads Parquet.
-
-    Raises:
-        ValueError: With how to get it.
-    """
-    try:
-        import pyarrow.parquet  # noqa: F401
-    except ImportError as error:
-        raise ValueError("Parquet files need pyarrow: pip install 'litmus[parquet]'") from error
-
-
 class Reader:
     """Some columns of the rows of shards, which lie one after the other.
 

@@ -13,11 +13,11 @@ from torch.utils.data import DataLoader
 from litmus.data.cache import key_of
 from litmus.data.loaders import check_batching, loader, ranks_of
 from litmus.data.order import WholeBatches
+from litmus.data.rows import check_pyarrow
 from litmus.data.shards.batches import RowsInOrder, ShardBatches
 from litmus.data.shards.blocks import Stream
 from litmus.data.shards.manifest import manifests_of
 from litmus.data.shards.prepared import Part, Prepared
-from litmus.data.shards.reader import check_pyarrow
 from litmus.data.shards.rows import Batch, Decode, Decoded, Lengths, Rows, wanted
 from litmus.limits import Seed, Workers
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from litmus.data.rows import Broken, CsvRows, Row, decode, json_rows, parquet_rows, text_lines
+from litmus.data.rows import Broken, CsvRows, Row, check_pyarrow, decode, json_rows, parquet_rows, text_lines
 
 JSON_LINES = (".jsonl", ".ndjson", ".json")
 TABLES = (".csv", ".tsv", *JSON_LINES, ".parquet")
@@ -268,10 +268,9 @@ def open_parquet(path: Path) -> Iterator[Any]:
     Raises:
         ValueError: If it is damaged, which may turn out when its rows are read, or pyarrow is not installed.
     """
-    try:
-        import pyarrow.parquet
-    except ImportError as error:
-        raise ValueError("Parquet files need pyarrow: pip install 'litmus[parquet]'") from error
+    check_pyarrow()
+    import pyarrow.parquet
+
     try:
         with pyarrow.parquet.ParquetFile(path) as file:
             yield file

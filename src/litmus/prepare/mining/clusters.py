@@ -4,6 +4,7 @@ from typing import Any
 
 from litmus.prepare.engine import quoted
 from litmus.prepare.mining.result import Result
+from litmus.prepare.schema import PROVENANCE
 from litmus.prepare.write import SAID
 
 LARGEST = 20
@@ -75,4 +76,4 @@ def _members(result: Result, kept: str, reason: str) -> dict[str, Any]:
 
 
 def _place(values: list[Any]) -> dict[str, Any]:
-    return dict(zip(("_source", "_file", "_row"), values, strict=True))
+    return dict(zip(PROVENANCE, values, strict=True))

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from litmus.prepare.config import NUMERIC
 from litmus.prepare.mining.quantiles import quantiles
-from litmus.prepare.mining.result import NUMERIC, Result
+from litmus.prepare.mining.result import Result
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 MOST_FREQUENT = 10

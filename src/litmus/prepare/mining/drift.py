@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from litmus.prepare.config import NUMERIC
 from litmus.prepare.mining.quick import FOLDS, out_of_fold
-from litmus.prepare.mining.result import NUMERIC, Result
+from litmus.prepare.mining.result import Result
 from litmus.prepare.mining.sample import Sample
 from litmus.prepare.mining.tokens import Tokens
 

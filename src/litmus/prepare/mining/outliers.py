@@ -4,12 +4,13 @@ import io
 from collections import Counter
 from typing import Any
 
+from litmus.prepare.compare import MAD
+from litmus.prepare.config import NUMERIC
 from litmus.prepare.mining.columns import measure
 from litmus.prepare.mining.quantiles import quantiles
-from litmus.prepare.mining.result import NUMERIC, Result
+from litmus.prepare.mining.result import Result
 
 FAR = 5.0  # standard deviations, of the normal distribution with the same median absolute deviation
-MAD = 1.4826  # of a normal distribution, standard deviations in a median absolute deviation
 LISTED = 10
 EXCERPT = 200  # characters
 

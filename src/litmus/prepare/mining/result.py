@@ -2,17 +2,17 @@
 
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from litmus.prepare.engine import quoted
+from litmus.prepare.config import NUMERIC
+from litmus.prepare.engine import connect, parquet, quoted
+from litmus.prepare.schema import REJECTS
 
 MEMORY = "1GB"  # where the manifest names none
-NUMERIC = ("number", "integer")
 
 
 class Result:
@@ -24,8 +24,6 @@ class Result:
     """
 
     def __init__(self, folder: Path, work: Path) -> None:
-        import duckdb
-
         self.folder, self.work = folder, work
         self.manifest: dict[str, Any] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         self.splits = [name for name, split in self.manifest["splits"].items() if split["rows"]]
@@ -34,14 +32,7 @@ class Result:
         self.target: str | None = self.manifest["target"]
         self.input: str = self.manifest["inputs"][0]
         self.numbers = [name for name in self.manifest["inputs"] if self.columns[name] in NUMERIC]
-        shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
-        self.database = duckdb.connect(str(work / "tables.duckdb"))
-        memory = self.manifest.get("recipe", {}).get("memory", MEMORY)
-        for name, value in (("temp_directory", str(work)), ("memory_limit", memory)):
-            self.database.execute(f"SET {name} = {quoted(value)}")
-        self.database.execute("SET threads = 1")
-        self.database.execute("SET enable_progress_bar = false")
+        self.database = connect(work, self.manifest.get("recipe", {}).get("memory", MEMORY), threads=1)
         self._views()
 
     def __enter__(self) -> "Result":
@@ -98,16 +89,11 @@ class Result:
         return "number" if pa.types.is_floating(kind) else "integer"
 
     def _views(self) -> None:
-        parts = [f"SELECT *, {quoted(split)} AS _split FROM {_files(self.shards(split))}" for split in self.splits]
+        parts = [f"SELECT *, {quoted(split)} AS _split FROM {parquet(self.shards(split))}" for split in self.splits]
         self.database.execute(f"CREATE VIEW rows AS {' UNION ALL '.join(parts)}")
         rejects = sorted(self.folder.glob("rejects/*.parquet"))
-        nothing = ", ".join(f"NULL::{'BIGINT' if name == '_row' else 'VARCHAR'} AS {name}" for name in REJECTED)
-        some = f"SELECT {', '.join(REJECTED)} FROM {_files(rejects)}" if rejects else f"SELECT {nothing} WHERE false"
+        nothing = ", ".join(f"NULL::{'BIGINT' if name == '_row' else 'VARCHAR'} AS {name}" for name in REJECTS.names)
+        some = (
+            f"SELECT {', '.join(REJECTS.names)} FROM {parquet(rejects)}" if rejects else f"SELECT {nothing} WHERE false"
+        )
         self.database.execute(f"CREATE VIEW rejects AS {some}")
-
-
-REJECTED = ("_source", "_file", "_row", "reason", "detail", "record")
-
-
-def _files(paths: Sequence[Path]) -> str:
-    return f"read_parquet([{', '.join(quoted(str(path)) for path in paths)}])"

@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from litmus.prepare.mining.result import Result
+from litmus.prepare.schema import PROVENANCE
 
 ROWS = {"train": 20_000, "validation": 5_000, "test": 5_000}  # at most
 LONGEST = 4_000  # characters of a text that are looked at
 LARGEST = 4_000_000  # bytes of an image, above which it is not decoded
 BATCH = 128  # rows that are held whole at once
 SIDE = 16  # pixels of an image that are looked at, to each side
-WHERE = ("_source", "_file", "_row")
 
 
 @dataclass
@@ -48,7 +48,7 @@ def take(result: Result) -> Sample:
     numbers: list[Any] = []
     for split, row in _rows(result, inputs):
         splits.append(split)
-        places.append({name: row[name] for name in WHERE})
+        places.append({name: row[name] for name in PROVENANCE})
         labels.append(row.get(result.target) if result.target else None)
         if kind == "text":
             text = row[inputs[0]] or ""
@@ -71,7 +71,7 @@ def take(result: Result) -> Sample:
 
 
 def _rows(result: Result, inputs: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
-    wanted = [*dict.fromkeys([*inputs, *([result.target] if result.target else []), *WHERE])]
+    wanted = [*dict.fromkeys([*inputs, *([result.target] if result.target else []), *PROVENANCE])]
     for split in result.splits:
         share = min(1.0, ROWS[split] / result.count(split))
         for shard in result.shards(split):
