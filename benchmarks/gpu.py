@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from benchmarks import throughput
 from benchmarks.made_up import characters, cifar10
 from benchmarks.throughput import bare, litmus
 
@@ -25,6 +26,8 @@ def measure(scratch: Path) -> Iterator[str]:
         yield "there is no CUDA GPU here, so nothing was measured: run it where torch.cuda.is_available()"
         return
     yield f"{gpus} x {torch.cuda.get_device_name()}, torch {torch.__version__}; {STEPS} steps an epoch, batch a device"
+    airbench = ["experiment=airbench94", *cifar10(scratch)]
+    yield from throughput.compare("airbench94 on CIFAR-10, batch 1024", 0.9, scratch, 48, airbench)
     yield ROW.format("network, batch", "GPUs", "strategy", "numbers", "examples/s", "of bare", "of linear")
     for title, batch, overrides in (
         ("wide_resnet, 256", 256, ["model=wide_resnet", *cifar10(scratch)]),

@@ -58,3 +58,22 @@ def test_the_draw_depends_on_the_generator_alone() -> None:
 def test_negative_pixels_are_refused() -> None:
     with pytest.raises(ValueError, match="crop_padding=-1"):
         Augment(True, -1, 0)
+
+
+def test_alternating_flips_mirror_one_half_and_then_the_other() -> None:
+    before, augment = images(), Augment("alternating", 0, 0)
+    first, second, third = (augment(before, generator(epoch), epoch, 7) for epoch in range(3))
+    mirrored = [(each == before.flip(2)).flatten(1).all(1) for each in (first, second)]
+    assert torch.equal(mirrored[0], ~mirrored[1]) and 16 < int(mirrored[0].sum()) < 48
+    assert torch.equal(first, third) and not torch.equal(first, augment(before, generator(), 0, 8))
+    shuffled = torch.randperm(len(before))
+    assert torch.equal(augment(before[shuffled], generator(5), 0, 7), first[shuffled])  # wherever it stands in a batch
+
+
+def test_a_crop_out_of_a_reflected_border_is_that_of_torch() -> None:
+    before = images()
+    after = Augment(False, 2, 0, border="reflect")(before, generator())
+    padded = torch.nn.functional.pad(before.permute(0, 3, 1, 2).float(), (2, 2, 2, 2), mode="reflect")
+    windows = padded.byte().permute(0, 2, 3, 1).unfold(1, 8, 1).unfold(2, 8, 1).permute(0, 1, 2, 4, 5, 3)
+    hits = (windows == after[:, None, None]).flatten(3).all(3)
+    assert hits.flatten(1).any(1).all() and len(hits.nonzero()[:, 1:].unique(dim=0)) > 10

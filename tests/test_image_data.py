@@ -55,7 +55,7 @@ def test_train_and_test_digits_do_not_overlap(composed: Callable[..., DictConfig
         (["data.image_shape=[1,9,9]"], r"data.image_shape=\[1, 9, 9\] and the images are \[8, 8, 1\]"),
         (["data.num_classes=5", "data.classes=[a,b,c,d,e]"], "is outside the 5 of data.classes"),
         (["data.num_classes=5"], "data.classes names 10 classes and data.num_classes is 5"),
-        (["data.validation=0.0"], "data.validation=0.0 is not a share"),
+        (["data.validation=1.0"], "data.validation=1.0 is not a share"),
         (["data.batch_size=0"], "data.batch_size=0 is not at least 1"),
         (["data.mean=[0.5,0.5]"], "need 1 values each"),
     ],

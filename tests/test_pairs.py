@@ -24,6 +24,7 @@ STEPS = 4
 KINDS = ("digits", "sst2", "ucr", "etth1", "tinyshakespeare")  # one set of each
 MAKES_SENSE = {  # pairs that must learn, among those that do
     ("cnn", "cifar10"), ("lstm", "cifar10"), ("transformer", "cifar10"), ("mlp", "digits"), ("cct", "cifar10"),
+    ("airbench", "cifar10"), ("mnist1d", "mnist1d"), ("nlinear", "etth1"),
     ("cnn", "imdb"), ("lstm", "imdb"), ("transformer", "imdb"), ("text_cnn", "trec"), ("hf", "sst2"),
     ("cnn", "mnist1d"), ("lstm", "mnist1d"), ("transformer", "mnist1d"), ("fcn", "ucr"), ("lstm_fcn", "ucr"),
     ("cnn", "etth1"), ("lstm", "etth1"), ("transformer", "etth1"), ("dlinear", "etth1"), ("patchtst", "etth1"),

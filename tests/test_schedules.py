@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from litmus.schedules import Constant, Cosine, Exponential, MultiStep, OneCycle
+from litmus.schedules import Constant, Cosine, Exponential, MultiStep, OneCycle, Staircase, Triangle
 
 
 def test_warm_up_climbs_linearly_to_one_and_wastes_no_step() -> None:
@@ -53,3 +53,17 @@ def test_steps_and_epochs_are_not_taken_for_shares(wrong: dict[str, Any]) -> Non
 def test_a_schedule_keeps_its_shape_in_a_longer_run() -> None:
     schedule = Cosine(0.05, 0.0)
     assert schedule(80, 100) == pytest.approx(schedule(8000, 10_000), abs=1e-3)
+
+
+def test_a_triangle_climbs_and_falls_in_lines() -> None:
+    schedule = Triangle(0.25, 0.2, 0.1)
+    assert [schedule(step, 100) for step in (0, 25, 100)] == pytest.approx([0.2, 1.0, 0.1])
+    assert schedule(10, 100) == pytest.approx(0.2 + 0.8 * 0.4) and schedule(50, 100) == pytest.approx(1 - 0.9 / 3)
+
+
+def test_a_staircase_is_held_and_then_falls_after_every_part() -> None:
+    schedule = Staircase(5, 2, 0.5)
+    assert [schedule(step, 50) for step in (0, 19, 20, 29, 30, 49)] == [1, 1, 0.5, 0.5, 0.25, 0.125]
+    assert Staircase(1, 4, 0.5)(49, 50) == 1
+    with pytest.raises(ValueError, match=r"schedule\.parts=0"):
+        Staircase(0, 2, 0.5)

@@ -157,6 +157,7 @@ def quieten_lightning() -> None:
         ".*LeafSpec.*",  # Lightning's use of torch, nothing to do with the user
         ".*smaller than the logging interval.*",  # the end of an epoch is always logged
         ".*sync_dist=True.*",  # torchmetrics' values are the same on all ranks
+        ".*Total length of `list` across ranks is zero.*",  # nothing is held out
         ".*does not have many workers.*",  # data in memory need none
         ".*your dataloader is not resumable.*",  # callbacks/resume.py does that
         ".*`srun` command is available.*",  # wherever Slurm is installed, in a job of one task and outside of jobs

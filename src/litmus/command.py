@@ -91,7 +91,7 @@ def help_text() -> str:
     for group in groups():
         lines.append(f"{group.name}=")
         for path in sorted(group.glob("*.yaml")):
-            lines.append(f"  {path.stem:<20}{first_comment(path)}")
+            lines.append(f"  {path.stem:<22}{first_comment(path)}")
     return "\n".join([*lines, "", "--hydra-help lists Hydra's own flags."])
 
 

@@ -90,6 +90,46 @@ class MultiStep:
 
 
 @dataclass(frozen=True)
+class Staircase:
+    """Times `gamma` after every part of the run but the first ones (Zaremba et al. 2014).
+
+    Args:
+        parts: Of the run, all alike, such as its epochs.
+        held: How many of them have the full rate.
+    """
+
+    parts: int
+    held: int
+    gamma: float
+
+    def __post_init__(self) -> None:
+        if self.parts < 1 or self.held < 0:
+            raise ValueError(f"schedule.parts={self.parts} is at least 1, and schedule.held={self.held} at least 0")
+
+    def __call__(self, step: int, total: int) -> float:
+        part = step * self.parts // max(total, 1)
+        return float(self.gamma ** max(0, part - self.held + 1))
+
+
+@dataclass(frozen=True)
+class Triangle:
+    """A line up to the full rate, a line down (Smith 2017)."""
+
+    peak: float
+    start: float
+    final: float
+
+    def __post_init__(self) -> None:
+        check_shares(peak=self.peak)
+
+    def __call__(self, step: int, total: int) -> float:
+        top = self.peak * total
+        if step < top:
+            return self.start + (1 - self.start) * step / top
+        return 1 + (self.final - 1) * min(1.0, (step - top) / max(1.0, total - top))
+
+
+@dataclass(frozen=True)
 class OneCycle:
     """Half a cosine up to the full rate, half a cosine down (Smith & Topin 2018; the momentum stays)."""
 

@@ -4,6 +4,7 @@ import logging
 import math
 from typing import Any, cast
 
+import torch
 from omegaconf import OmegaConf
 from pytorch_lightning import Callback, LightningModule, Trainer
 from pytorch_lightning.loggers import WandbLogger
@@ -27,6 +28,7 @@ class Record(Callback):
         self.run.update(
             parameters=sum(p.numel() for p in pl_module.parameters()),
             device=str(trainer.strategy.root_device),
+            device_name=name_of(trainer.strategy.root_device),
             world_size=trainer.world_size,
             batch_size=batch_size(self.run.config),
             lr=scaled_rate(self.run.config),
@@ -59,3 +61,8 @@ class Record(Callback):
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
         self.metrics.update({name: value if math.isfinite(value) else None for name, value in values.items()})
         self.run.update(metrics=self.metrics, data=trainer.datamodule.fingerprints, **facts)  # type: ignore[attr-defined]
+
+
+def name_of(device: torch.device) -> str:
+    """What a GPU is called, or what kind of device another one is."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

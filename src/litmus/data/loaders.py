@@ -60,8 +60,9 @@ class InMemory(LightningDataModule):
         batches = ShuffledBatches(len(self.train_set), self.batch_size, self.seed, *ranks_of(self.trainer))
         return loader(self.as_read(self.train_set), batches, self.trainer, self.workers)
 
-    def val_dataloader(self) -> DataLoader[Any]:
-        return self._in_order(self.val_set)
+    def val_dataloader(self) -> DataLoader[Any] | list[DataLoader[Any]]:
+        """None where nothing is held out."""
+        return self._in_order(self.val_set) if self.val_set else []
 
     def test_dataloader(self) -> DataLoader[Any]:
         return self._in_order(self.test_set)
@@ -108,11 +109,13 @@ def ranks_of(trainer: Trainer) -> tuple[int, int]:
 def hold_out(size: int, share: float, seed: int) -> tuple[Tensor, Tensor]:
     """Indices of the rest and of the part held out, shuffled by a seed of the split's own."""
     order = torch.randperm(size, generator=torch.Generator().manual_seed(seed_of(seed)))
-    held_out = max(1, round(share * size))
+    held_out = max(1, round(share * size)) if share else 0
     return order[held_out:], order[:held_out]
 
 
-def check_batching(batch_size: int, train_size: int | None, validation: float | None, split_seed: int) -> None:
+def check_batching(
+    batch_size: int, train_size: int | None, validation: float | None, split_seed: int, may_hold_out_none: bool = False
+) -> None:
     """Refuses values that no data module can follow.
 
     Raises:
@@ -122,8 +125,9 @@ def check_batching(batch_size: int, train_size: int | None, validation: float | 
         raise ValueError(f"data.batch_size={batch_size} is not at least 1")
     if train_size is not None and train_size < 1:
         raise ValueError(f"data.train_size={train_size} is not at least 1; null takes all")
-    if validation is not None and not 0 < validation < 1:
-        raise ValueError(f"data.validation={validation} is not a share between 0 and 1, such as 0.1")
+    if validation is not None and not 0 < validation < 1 and not (may_hold_out_none and validation == 0):
+        more = ", or 0 to hold out none" if may_hold_out_none else ""
+        raise ValueError(f"data.validation={validation} is not a share between 0 and 1, such as 0.1{more}")
     if split_seed < 0:
         raise ValueError(f"data.split_seed={split_seed} is below 0: give 0 or more")
 

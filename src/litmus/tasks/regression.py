@@ -1,4 +1,5 @@
-"""Regression: mean squared error on standardised targets; MSE, MAE and R2 in the targets' own units."""
+"""Regression: mean squared error on standardised targets; MSE, MAE, R2, and the share that is right within a margin, in
+the targets' own units."""
 
 from typing import Any, cast
 
@@ -6,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
-from torchmetrics import MeanAbsoluteError, MeanSquaredError, R2Score
+from torchmetrics import MeanAbsoluteError, MeanSquaredError, Metric, R2Score
 
+from litmus.limits import Scale
 from litmus.tasks.task import Batch, Optimizer, Schedule, Task
 
 
@@ -16,6 +18,26 @@ class R2(R2Score):
 
     def compute(self) -> Tensor:
         return super().compute() if self.total > 1 else torch.full_like(self.total, torch.nan, dtype=torch.float32)
+
+
+class Within(Metric):
+    """The share of predictions that are less than a margin off."""
+
+    right: Tensor
+    total: Tensor
+
+    def __init__(self, margin: float) -> None:
+        super().__init__()
+        self.margin = margin
+        for name in ("right", "total"):
+            self.add_state(name, torch.tensor(0), dist_reduce_fx="sum")
+
+    def update(self, predictions: Tensor, targets: Tensor) -> None:
+        self.right += ((predictions - targets).abs() < self.margin).sum()
+        self.total += targets.numel()
+
+    def compute(self) -> Tensor:
+        return self.right / self.total
 
 
 class Regression(Task):
@@ -29,13 +51,17 @@ class Regression(Task):
         optimizer: From parameters to a torch optimizer.
         schedule: From (step, number of steps) to the factor on the optimizer's learning rate.
         targets: Numbers to predict.
+        margin: Below which an error is none, for the score `within`; None leaves it out.
     """
 
     target_mean: Tensor
     target_std: Tensor
 
-    def __init__(self, net: nn.Module, optimizer: Optimizer, schedule: Schedule, targets: int) -> None:
-        super().__init__(net, optimizer, schedule, {"mse": MeanSquaredError(), "mae": MeanAbsoluteError(), "r2": R2()})
+    def __init__(
+        self, net: nn.Module, optimizer: Optimizer, schedule: Schedule, targets: int, margin: Scale | None = None
+    ) -> None:
+        scores: dict[str, Metric] = {"mse": MeanSquaredError(), "mae": MeanAbsoluteError(), "r2": R2()}
+        super().__init__(net, optimizer, schedule, scores if margin is None else {**scores, "within": Within(margin)})
         if targets < 1:
             raise ValueError(f"task.targets={targets} is not at least 1")
         self.register_buffer("target_mean", torch.zeros(targets))

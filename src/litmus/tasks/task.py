@@ -28,7 +28,7 @@ class Task(LightningModule):
 
     Args:
         net: From a batch of inputs to its outputs; its `parameter_groups()`, if it has some, may scale the rate by
-            `lr_scale` and set any value of the optimizer.
+            `lr_scale` and the decay by `decay_scale`, and set any value of the optimizer.
         optimizer: From parameters to a torch optimizer.
         schedule: From (step, number of steps) to the factor on the optimizer's learning rate.
         scores: Metrics of validation and test besides the loss, updated with predictions and targets.
@@ -152,7 +152,11 @@ class Task(LightningModule):
         if not hasattr(self.net, "parameter_groups"):
             return self.net.parameters()
         groups: list[dict[str, Any]] = cast(Any, self.net).parameter_groups()
-        return [{"lr": self.rate * group.pop("lr_scale", 1.0), **group} for group in groups]
+        for group in groups:
+            group.setdefault("lr", self.rate * group.pop("lr_scale", 1.0))
+            if "decay_scale" in group:
+                group["weight_decay"] = self.optimizer.keywords["weight_decay"] * group.pop("decay_scale")  # type: ignore[attr-defined]
+        return groups
 
     def _start_sums(self) -> None:
         self.sums, self.counts = {}, Counter()

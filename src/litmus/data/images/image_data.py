@@ -38,7 +38,7 @@ class ImageData(Pictures, InMemory):
         classes: A name for each label.
         mean: Of each channel, for values from 0 to 1.
         batch_size: Examples a step over all devices.
-        validation: Share of the training split that is held out by `split_seed`.
+        validation: Share of the training split that is held out by `split_seed`; with none the last step counts.
         train_size: Train on the first so many of the rest; None for all.
         on_gpu: Keep the set in the GPU's memory if it takes less than half of what is free.
 
@@ -65,7 +65,7 @@ class ImageData(Pictures, InMemory):
         on_gpu: bool,
     ) -> None:
         super().__init__(batch_size, seed, workers)
-        check_batching(batch_size, train_size, validation, split_seed)
+        check_batching(batch_size, train_size, validation, split_seed, may_hold_out_none=True)
         if len(classes) != num_classes:
             raise ValueError(f"data.classes names {len(classes)} classes and data.num_classes is {num_classes}")
         self.declare(image_shape, mean, std, augment)

@@ -46,7 +46,9 @@ class Pictures(LightningDataModule):
         if trainer.training:
             step = trainer.fit_loop.epoch_loop.batch_progress.current.ready
             seed = seed_of(self.seed, trainer.current_epoch, step, trainer.global_rank)
-            images = self.augment(images, torch.Generator(images.device).manual_seed(seed))
+            images = self.augment(
+                images, torch.Generator(images.device).manual_seed(seed), trainer.current_epoch, self.seed
+            )
         return trainer.precision_plugin.convert_input(self.normalise(images)), labels
 
     def normalise(self, images: Tensor) -> Tensor:

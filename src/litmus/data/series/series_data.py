@@ -45,7 +45,7 @@ class SeriesData(InMemory):
         standardise: Each `channel` over all steps, or each step of each channel by itself, a `column` of a table.
         missing: What to do about values that are not there.
         batch_size: Examples a step over all devices.
-        validation: Share of the training split that is held out by `split_seed`.
+        validation: Share of the training split that is held out by `split_seed`; with none the last step counts.
         train_size: Train on the first so many of the rest; None for all.
 
     Raises:
@@ -72,7 +72,7 @@ class SeriesData(InMemory):
         train_size: int | None,
     ) -> None:
         super().__init__(batch_size, seed, workers)
-        check_batching(batch_size, train_size, validation, split_seed)
+        check_batching(batch_size, train_size, validation, split_seed, may_hold_out_none=True)
         if classes is None and targets is None:
             raise ValueError(
                 "data.classes and data.targets are both null: name the classes, or count the numbers to predict"
@@ -102,7 +102,8 @@ class SeriesData(InMemory):
             inputs, targets = self._load("train")
             rest, held_out = hold_out(len(targets), self.validation, self.split_seed)
             chosen = rest[: self.train_size]
-            self._check_scored(held_out, "validation")
+            if self.validation:
+                self._check_scored(held_out, "validation")
             self.train_set, self.val_set = Indexed(inputs, targets, chosen), Indexed(inputs, targets, held_out)
             if self.scale is None:  # else it is that of the run whose state was loaded
                 self.scale = Scale.of(inputs[chosen], OVER[self.standardise]) if self.standardise in OVER else SAME
