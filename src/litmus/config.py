@@ -37,6 +37,62 @@ class RateScaling:
 
 
 @dataclass
+class Tolerance:
+    """How far the mean over the seeds may be from the value of a claim, in the metric's own units."""
+
+    below: float = MISSING
+    above: float = MISSING
+    reason: str = MISSING
+
+
+@dataclass
+class Claim:
+    """A number of a paper that a recipe is to reproduce; the tolerance is fixed before the first run.
+
+    Attributes:
+        paper: Authors and year.
+        where: Table, figure or section.
+        source_kind: paper, readme or notebook.
+        metric: Of a run.
+        value: In the metric's units.
+        printed: The number as the source gives it.
+        spread: Its standard deviation there, over `n` runs.
+        direction: two-sided, at_least or at_most: then what is better than the value is no deviation.
+        seeds: How many runs a verdict takes.
+        axis: The key that they differ in; they have its values from 0 on.
+        selection: Of the weights that are tested.
+        fidelity: exact, or proxy: of data that stand for others, which reports, and reproduces nothing.
+        deviations: From the paper's protocol.
+        daily: Whether `litmus reproduce` without a name runs it.
+        gpu: Whether it can't be run without one.
+        cost: Of a seed.
+        miss: Where it deviates, what is known of the reason; written after its runs.
+    """
+
+    title: str = MISSING
+    paper: str = MISSING
+    url: str = MISSING
+    where: str = MISSING
+    source_kind: str = MISSING
+    metric: str = MISSING
+    value: float = MISSING
+    printed: str = MISSING
+    spread: float | None = None
+    n: int | None = None
+    direction: str = "two-sided"
+    tolerance: Tolerance = field(default_factory=Tolerance)
+    seeds: int = 3
+    axis: str = "seed"
+    selection: str = MISSING
+    fidelity: str = "exact"
+    deviations: list[str] = field(default_factory=list)
+    daily: bool = False
+    gpu: bool = False
+    cost: str = MISSING
+    miss: str | None = None
+
+
+@dataclass
 class Config:
     """What stands at the top of conf/config.yaml; a key that is not here is refused."""
 
@@ -65,6 +121,7 @@ class Config:
     resume: str | None = MISSING
     test: bool = MISSING
     sweep: Any = None  # with -m
+    claim: Claim | None = None  # of a recipe
     data_root: str = MISSING
     output_root: str = MISSING
     run_dir: str = MISSING  # set by litmus.run

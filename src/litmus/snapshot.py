@@ -49,7 +49,7 @@ def resolve(config: DictConfig) -> DictConfig:
             OmegaConf.update(escaped, key, _absolute(path))
     plain = OmegaConf.to_container(escaped, resolve=True, throw_on_missing=True)
     assert isinstance(plain, dict)
-    del plain["run_dir"], plain["sweep"]
+    del plain["run_dir"], plain["sweep"], plain["claim"]
     return OmegaConf.create(plain)
 
 

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Sequence
 
+from hydra import compose, initialize_config_dir
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.hydra_config import HydraConfig
@@ -10,7 +11,21 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, open_dict, read_write
 
+from litmus.config import CONF, register
+from litmus.guard import guard_hydra
 from litmus.snapshot import resolve
+
+
+def composed(overrides: Sequence[str]) -> DictConfig:
+    """What train.py would see."""
+    register()
+    guard_hydra()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("config", list(overrides), return_hydra_config=True)
+    HydraConfig.instance().set_config(config)  # a run's name is made of it
+    with open_dict(config):
+        del config["hydra"]
+    return config
 
 
 class Composer:

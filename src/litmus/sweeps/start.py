@@ -33,13 +33,14 @@ def start_grid(launcher: Launcher, points: Sequence[Sequence[str]]) -> list[Job]
     Raises:
         ValueError: If a point can't be composed, before any is run; if one failed, after all were.
     """
-    configs = list(map(Composer(launcher.context.config_loader, launcher.config), points))
+    compose = Composer(launcher.context.config_loader, launcher.config)
     root = Path(launcher.config.output_root).absolute()
-    identities = [identity(config) for config in configs]
+    identities = [identity(compose(point)) for point in points]  # a configuration takes a megabyte: none is kept
+    first = compose(points[0])
     group = f"grid-{digest(' '.join(sorted(identities)))[:6]}"
     jobs = jobs_of(points, identities, root, group)
-    source, executor = Listed(jobs, launcher.retry_failed), launcher.executor(configs[0].trainer)
-    total, objective = len(source.before) + len(source.left), configs[0].objective
+    source, executor = Listed(jobs, launcher.retry_failed), launcher.executor(first.trainer)
+    total, objective = len(source.before) + len(source.left), first.objective
     table = Table(total, len(source.before), objective.metric, objective.mode, executor.room)
     for job in source.before:
         table.compare(value_of(job.outcome().record, objective.metric), job.label)

@@ -58,7 +58,7 @@ class Table:
         seconds = time.monotonic() - self.started_at.pop(job)
         self.seconds.append(seconds)
         self.counts[outcome.status] += 1
-        value = value_of(outcome.record, self.metric)
+        value = self.value(job, outcome.record)
         if outcome.status == "done":
             self.compare(value, job.label)
         place = f"[{sum(self.counts.values()) + self.before}/{self.total}]"
@@ -68,6 +68,10 @@ class Table:
         self.console.print(line)
         if outcome.status == "failed":
             self.console.print(f"  [red]{escape(outcome.reason)}[/]\n  {escape(str(job.log))}")
+
+    def value(self, job: Job, record: dict[str, Any]) -> float | None:
+        """The number of a run that is shown."""
+        return value_of(record, self.metric)
 
     def compare(self, value: float | None, label: str) -> None:
         """With the best so far."""
@@ -83,7 +87,7 @@ class Table:
             grid.add_column(column, header_style="bold", overflow="fold")
         for job, started in self.started_at.items():
             record = read_record(job.run) if job.run else {}
-            value = value_of(record, self.metric)
+            value = self.value(job, record)
             shown = "" if value is None else f"{value:.4g}"
             grid.add_row(escape(job.label), str(record.get("epoch", "")), shown, _time(self.looked - started))
         self.live.update(Group(grid, self._summary()), refresh=True)

@@ -5,17 +5,15 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from litmus.config import CONF, register
-from litmus.guard import guard_hydra
+from litmus.config import CONF
 from litmus.redact import redact
 from litmus.snapshot import resolve
+from litmus.sweeps.compose import composed
 from litmus.sweeps.space import Parameter, Point, Space, overrides_of
 
 log = logging.getLogger(__name__)
@@ -49,7 +47,7 @@ def sweep_config(name: str, overrides: Sequence[str], method: str | None, hyperb
     lines = list(OverridesParser.create().parse_overrides(list(overrides)))
     own = [line for line in lines if line.key_or_group == "sweep" or line.key_or_group.startswith(ITSELF[1:])]
     swept = {line.key_or_group: str(line.input_line).partition("=")[2] for line in lines if line.is_sweep_override()}
-    asked: Any = OmegaConf.to_container(_composed([f"sweep={name}", *_texts(own)]).sweep, resolve=True)
+    asked: Any = OmegaConf.to_container(composed([f"sweep={name}", *_texts(own)]).sweep, resolve=True)
     given = [line for line in lines if line not in own and not line.is_sweep_override()]
     fixed = [*OverridesParser.create().parse_overrides(asked["fixed"]), *given]
     _refuse(asked, name)
@@ -118,23 +116,11 @@ def _checked(fixed: Sequence[str], space: Space) -> DictConfig:
     some: Point = {parameter.key: parameter.example() for parameter in space.parameters}
     for choices in itertools.product(*(parameter.points() for parameter in folders)):
         point = some | dict(zip((parameter.key for parameter in folders), choices, strict=True))
-        run = _composed([*fixed, *overrides_of(point)])
+        run = composed([*fixed, *overrides_of(point)])
         resolved = resolve(run)
         if "wandb" not in run.logger:
             raise ValueError("W&B sees nothing of a run without logger=wandb, which is there if logger= is left out")
     return resolved
-
-
-def _composed(overrides: Sequence[str]) -> DictConfig:
-    """What train.py would see."""
-    register()
-    guard_hydra()
-    with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("config", list(overrides), return_hydra_config=True)
-    HydraConfig.instance().set_config(config)  # a run's name is made of it
-    with open_dict(config):
-        del config["hydra"]
-    return config
 
 
 def _texts(lines: Iterable[Override]) -> list[str]:
