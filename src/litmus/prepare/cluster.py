@@ -12,7 +12,7 @@ from litmus.prepare.config import NearDuplicates, Prepare, in_sql, inputs
 from litmus.prepare.engine import Engine
 from litmus.prepare.near import likeness
 
-PARTS = 16  # of the pairs of texts that are compared
+PAIRS_AT_ONCE = 20_000  # of texts that are fetched to be compared, some 50 MB of reviews
 EDGES = pa.schema({"other": pa.int64(), "id": pa.int64()})
 PAIRS = pa.schema({"other": pa.int64(), "id": pa.int64(), "a": pa.string(), "b": pa.string()})
 
@@ -55,15 +55,24 @@ def _of_clusters(left: str, first: int, then: str) -> str:
 
 def _verify(engine: Engine, recipe: Prepare, folder: Path) -> list[Path]:
     """Files of the candidates that are as alike as asked for, by all of their shingles."""
-    column = recipe.near_duplicates.column or inputs(recipe)[0]
-    pairs = engine.write(
-        f"SELECT c.other, c.id, a.{in_sql(column)} AS a, b.{in_sql(column)} AS b, c.id % {PARTS} AS _by_part FROM "
-        "candidates c JOIN records a ON c.other = a.id JOIN records b ON c.id = b.id",
-        ["_by_part"],
-        ["id", "other"],
-        partial(_write_pairs, str(folder)),
+    column = in_sql(recipe.near_duplicates.column or inputs(recipe)[0])
+    engine.create(
+        "compared",
+        f"SELECT r.id, r.{column} AS text FROM records r JOIN (SELECT id FROM candidates UNION SELECT other AS id FROM "
+        "candidates) c ON r.id = c.id",
     )
-    tasks = [Path(item["path"]) for item in pairs]
+    ((count,),) = engine.rows("SELECT count(*) FROM candidates")
+    parts = -(-count // PAIRS_AT_ONCE)
+    tasks: list[Path] = []
+    for part in range(parts):  # all of them at once, with both texts of each, would not fit into memory
+        pairs = engine.write(
+            f"SELECT c.other, c.id, a.text AS a, b.text AS b, {part} AS _by_part FROM (SELECT * FROM candidates "
+            f"WHERE id % {parts} = {part}) c JOIN compared a ON c.other = a.id JOIN compared b ON c.id = b.id",
+            ["_by_part"],
+            ["id", "other"],
+            partial(_write_pairs, str(folder)),
+        )
+        tasks += [Path(item["path"]) for item in pairs]
     return sorted(engine.map(partial(keep_alike, recipe.near_duplicates), tasks))
 
 

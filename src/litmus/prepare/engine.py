@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 import pyarrow as pa
 
+from litmus.prepare.groups import BATCH_ROWS, Group, in_order, split
 from litmus.provenance import cores
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 R = TypeVar("R")
 GroupWriter = Callable[[tuple[Any, ...], Iterator[pa.RecordBatch]], dict[str, Any]]
-BATCH_ROWS = 4096
+SMALL = 50_000_000  # bytes, below which no process is worth its start
 
 
 @runtime_checkable
@@ -103,10 +104,14 @@ class DuckDB:
     def write(
         self, query: str, groups: Sequence[str], order: Sequence[str], writer: GroupWriter
     ) -> list[dict[str, Any]]:
-        by = ", ".join([*groups, *order])
+        folder = self.folder / "groups"
         with full_disk(self.folder):
-            found = self.database.sql(f"{query} ORDER BY {by}").to_arrow_reader(BATCH_ROWS)
-            return list(each_group(found, groups, writer))
+            found = split(self.database.sql(query).to_arrow_reader(BATCH_ROWS), groups, folder)
+            tasks = [(tuple(order), writer, group) for group in found]
+            small = sum(group.path.stat().st_size for group in found) < SMALL
+            results = dict(map(write_group, tasks) if small else self.map(write_group, tasks))
+        shutil.rmtree(folder)
+        return [results[group.key] for group in found]
 
     def _run(self, query: str) -> Any:
         with full_disk(self.folder):
@@ -115,6 +120,14 @@ class DuckDB:
     def close(self) -> None:
         self.database.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def write_group(task: tuple[Sequence[str], GroupWriter, Group]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Has a function write a group; returns its key and what the function says."""
+    order, writer, group = task
+    found = writer(group.key, in_order(group, order))
+    group.path.unlink()
+    return group.key, found
 
 
 def connect(folder: Path, memory: str, threads: int) -> "DuckDBPyConnection":
