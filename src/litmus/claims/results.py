@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shlex
 from collections import defaultdict
 from pathlib import Path
@@ -71,7 +72,7 @@ def record_of(recipe: Recipe, seed: int, folder: Path, record: dict[str, Any]) -
         "examples_per_second": record.get("examples_per_second"),
         "command": shlex.join(["python", "train.py", *recipe.overrides(seed)]),
         "commit": git.get("commit"),
-        "dirty": git.get("dirty"),
+        "dirty": _is_dirty(git),
         "versions": {name: record.get("versions", {}).get(name) for name in VERSIONS},
         "device": record.get("device_name"),
         "cpu": hardware.get("cpu"),
@@ -79,6 +80,14 @@ def record_of(recipe: Recipe, seed: int, folder: Path, record: dict[str, Any]) -
         "data": record.get("data"),
         "curves": curves_of(folder / "metrics.csv"),
     }
+
+
+def _is_dirty(git: dict[str, Any]) -> bool | None:
+    """Whether anything was not committed, besides results such as these; None outside a git checkout."""
+    if not git:
+        return None
+    changed = re.findall(r"^diff --git a/(\S+)", git.get("patch", ""), re.MULTILINE)
+    return any(not name.startswith(f"{EXPERIMENTS.name}/") for name in (*changed, *git.get("untracked", ())))
 
 
 def curves_of(path: Path) -> dict[str, list[list[float]]]:

@@ -69,9 +69,8 @@ def headline(rows: Sequence[Row]) -> str:
     """The honest count."""
     counts = Counter(row.verdict.word for row in rows)
     with_results = sum(row.verdict.summary is not None for row in rows)
-    parts = [
-        f"{counts[word]} {word}" for word in ("deviates", "reported", "not run", "not runnable here") if counts[word]
-    ]
+    words = {"deviates": "deviate", "reported": "reported", "not run": "not run", "not runnable here": "not runnable"}
+    parts = [f"{counts[word]} {said}" for word, said in words.items() if counts[word]]
     rest = f" ({', '.join(parts)})" if parts else ""
     return f"{counts['reproduced']} of {len(rows)} claims are reproduced{rest}; {with_results} were run here."
 

@@ -56,6 +56,8 @@ class LSTM(nn.Module):
 
     Args:
         hidden: Width of each direction.
+        forget_bias: Of an LSTM's forget gates at the start, on top of what torch draws: 1 keeps what is far back
+            (Gers et al. 2000; Jozefowicz et al. 2015).
         pooling: `last` takes the end of each direction.
         dropout: On the vectors of tokens, of which a text can spare some, and on the pooled vector.
     """
@@ -70,6 +72,7 @@ class LSTM(nn.Module):
         bidirectional: bool,
         pooling: Kind,
         dropout: Share,
+        forget_bias: float = 0.0,
     ) -> None:
         super().__init__()
         width = 2 * hidden if bidirectional else hidden
@@ -77,10 +80,26 @@ class LSTM(nn.Module):
         self.layers = nn.ModuleList(
             Layer(cell, width if index else stem.width, hidden, bidirectional) for index in range(layers)
         )
+        if forget_bias:
+            self._remember(forget_bias)
         self.ends = bidirectional and pooling == "last"
         self.pool = Pooling(pooling, width)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(width, outputs)
+
+    @torch.no_grad()
+    def _remember(self, bias: float) -> None:
+        """Adds to the biases of the forget gates.
+
+        Raises:
+            ValueError: If the cells have none.
+        """
+        for part in self.modules():
+            if isinstance(part, nn.GRU | nn.RNN):
+                raise ValueError(f"model.forget_bias={bias} is for model.cell=lstm: leave it at 0")
+            if isinstance(part, nn.LSTM):
+                gates: Tensor = part.get_parameter("bias_ih_l0")
+                gates[part.hidden_size : 2 * part.hidden_size] += bias  # torch's order: in, forget, cell, out
 
     def forward(self, inputs: Shaped[Tensor, "batch ..."]) -> Float[Tensor, "batch outputs"]:
         sequence, mask = self.stem(inputs)
