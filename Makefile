@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint format bench chaos clean
+.PHONY: help setup train test lint format bench chaos paper clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,9 @@ bench: setup ## Measure speed, start-up and memory as ratios; ARGS="startup" cho
 
 chaos: setup ## Kill runs, fill disks, spoil checkpoints: is anything lost? ARGS="--kills 500 --seed 1"
 	PYTHONPATH=tests $(BIN)/python -m chaos $(ARGS)
+
+paper: setup ## Tables (Markdown, LaTeX) and figures (PDF, PNG) of the claims in experiments/paper
+	$(BIN)/litmus paper
 
 clean: ## Remove .venv and caches, never data or outputs
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache src/*.egg-info

@@ -27,7 +27,7 @@ def test_the_readme_is_a_page() -> None:
     assert COMMANDS[:2] == ["make train", "make test"]
 
 
-@pytest.mark.parametrize("target", ["train", "test", "setup", "lint", "bench", "chaos", "format", "help"])
+@pytest.mark.parametrize("target", ["train", "test", "setup", "lint", "bench", "chaos", "paper", "format", "help"])
 def test_every_make_target_is_there(target: str) -> None:
     done = subprocess.run(["make", "--dry-run", target], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

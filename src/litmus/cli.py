@@ -80,9 +80,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verb.add_argument("--hyperband", action="store_true", help="stop runs early that do worse than the others")
     verb.set_defaults(function=sweep_wandb)
 
-    runs = verbs.add_parser("runs", help="what has been tried").add_subparsers(required=True, metavar="list|show")
+    runs = verbs.add_parser("runs", help="what has been tried").add_subparsers(required=True, metavar="list|best|show")
     verb = runs.add_parser("list", help="a line a run, oldest first")
     verb.set_defaults(function=show_runs)
+    verb = runs.add_parser("best", help="means over seeds, the best first")
+    verb.add_argument("metric", nargs="?", help="such as val/loss (default: the first of test)")
+    verb.set_defaults(function=show_best)
     verb = runs.add_parser("show", help="a run's record")
     verb.add_argument("run", help=RUN_HELP)
     verb.set_defaults(function=show_run)
@@ -227,6 +230,18 @@ def show_runs(options: argparse.Namespace) -> None:
         seconds = f"{record.get('seconds', 0):.0f}"
         best, test = shown(objective.get("metric"), objective.get("value")), shown(name, tested.get(name))
         rows.append((folder.name, record["status"], seconds, best, test))
+    show_table(rows)
+
+
+def show_best(options: argparse.Namespace) -> None:
+    """Prints a line for all runs that differ only in their seeds."""
+    from litmus.best import best, table
+
+    show_table(list(table(*best(options.root, options.metric))))
+
+
+def show_table(rows: Sequence[Sequence[str]]) -> None:
+    """Prints rows in columns."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

@@ -67,10 +67,22 @@ def saved(folder: Path) -> tuple[DictConfig, list[str]]:
     Raises:
         ValueError: If they do, or are damaged.
     """
-    config, overrides = _read(folder / "config.yaml"), _read(folder / "overrides.yaml")
-    if not isinstance(config, DictConfig) or not isinstance(overrides, ListConfig):
-        raise ValueError(f"{folder} is not the folder of a run: its config.yaml or overrides.yaml is none of a run's")
-    return config, [str(line) for line in overrides]
+    config = _read(folder / "config.yaml")
+    if not isinstance(config, DictConfig):
+        raise ValueError(f"{folder} is not the folder of a run: its config.yaml is none of a run's")
+    return config, read_overrides(folder)
+
+
+def read_overrides(folder: Path) -> list[str]:
+    """A run's overrides.
+
+    Raises:
+        ValueError: If they are damaged.
+    """
+    overrides = _read(folder / "overrides.yaml")
+    if not isinstance(overrides, ListConfig):
+        raise ValueError(f"{folder} is not the folder of a run: its overrides.yaml is none of a run's")
+    return [str(line) for line in overrides]
 
 
 def _read(path: Path) -> DictConfig | ListConfig:
