@@ -252,6 +252,6 @@ def test_a_claim_is_run_judged_kept_and_checked(tmp_path: Path) -> None:
     assert litmus("--check").returncode == 1
     assert litmus("--table").returncode == 0 and litmus("--check").returncode == 0
     path = copy / "experiments" / "results" / "mine.json"
-    path.write_text(path.read_text().replace('"seconds": ', '"seconds": 1', 1))
+    path.write_text(path.read_text().replace('"seconds": ', '"seconds": 1', 1))  # --rerun would mend it
     wrong = litmus("--check")
     assert wrong.returncode == 1 and "was changed by hand" in wrong.stderr

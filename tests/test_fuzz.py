@@ -110,7 +110,7 @@ def test_any_command_line_is_a_run_or_one_sentence(
     made: dict[str, list[str]],
     table: Table,
 ) -> None:
-    @cases(12)
+    @cases(8)
     @given(fuzz_configs.overrides(made))
     def try_one(overrides: list[str]) -> None:
         signal.alarm(SECONDS)
@@ -147,7 +147,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Pat
 def test_any_file_is_read_or_one_sentence(
     composed: Compose, kinds: dict[str, tuple[Path, Path, list[str]]], table: Table
 ) -> None:
-    @cases(40)
+    @cases(20)
     @given(st.sampled_from(sorted(kinds)), fuzz_files.damage(), st.randoms())
     def try_one(kind: str, harm: Callable[[Path], None], rng: Any) -> None:
         live, kept, overrides = kinds[kind]

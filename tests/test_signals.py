@@ -39,7 +39,7 @@ def wait_for(root: Path, pattern: str) -> None:
     [
         (signal.SIGTERM, 143, 1),
         (signal.SIGINT, 130, 1),
-        (signal.SIGUSR1, 138, 1),
+        pytest.param(signal.SIGUSR1, 138, 1, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, 143, 2, marks=pytest.mark.slow),
     ],
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from litmus.claims.recipes import Recipe
-from litmus.claims.results import EXPERIMENTS, load, record_of, save
+from litmus.claims.results import EXPERIMENTS, load, path_of, record_of, save
 from litmus.config import CONF
 from litmus.snapshot import resolve
 from litmus.sweeps.compose import composed
@@ -89,24 +89,20 @@ def reproduce(
     Raises:
         ValueError: If an override changes what is claimed.
     """
-    for word in overrides:
-        if (key := re.split("[=.@]", word.lstrip("+~"))[0]) not in NOT_OF_THE_RESULT:
-            known = ", ".join(sorted(set(NOT_OF_THE_RESULT) - {"resume", "output_root"}))
-            raise ValueError(f"{word}: a claim is what its recipe says, so {key} can't be changed; {known} can")
-    here = [recipe for recipe in chosen if visible_gpus() or not recipe.claim.gpu]
+    _refuse(overrides)
     wanted: dict[Job, Wanted] = {}
     trainer: Any = None
-    for recipe in here:
-        done = [] if rerun else load(recipe, folder)
-        for seed in range(seeds if seeds is not None else recipe.claim.seeds):
-            if any(run["seed"] == seed and run["value"] is not None for run in done):
-                continue
+    for recipe in chosen:
+        if recipe.claim.gpu and not visible_gpus():
+            continue
+        if rerun:
+            path_of(recipe.name, folder).unlink(missing_ok=True)
+        there = {run["seed"] for run in load(recipe, folder) if run["value"] is not None}
+        for seed in sorted(set(range(seeds or recipe.claim.seeds)) - there):
             words = [*recipe.overrides(seed), *overrides, f"output_root={root}"]
             config = composed(words)
             trainer = trainer or config.trainer
-            name = identity(resolve(config))
-            label = f"{recipe.name} {recipe.claim.axis}={seed}"
-            job = Job(label, tuple(words), root.absolute() / ".sweeps" / "jobs" / name, root.absolute(), GROUP)
+            job = _job(recipe, seed, words, identity(resolve(config)), root.absolute())
             if rerun:
                 (job.folder / "run").unlink(missing_ok=True)
             wanted[job] = Wanted(recipe, seed)
@@ -115,3 +111,16 @@ def reproduce(
     source = Claimed(wanted, folder)
     executor = Processes([sys.executable, str(CONF.parent / "train.py")], slots(trainer, jobs, None))
     work_off(source, executor, ClaimsTable(wanted, source, executor.room))
+
+
+def _refuse(overrides: Sequence[str]) -> None:
+    """What would change what is claimed."""
+    for word in overrides:
+        if (key := re.split("[=.@]", word.lstrip("+~"))[0]) not in NOT_OF_THE_RESULT:
+            known = ", ".join(sorted(set(NOT_OF_THE_RESULT) - {"resume", "output_root"}))
+            raise ValueError(f"{word}: a claim is what its recipe says, so {key} can't be changed; {known} can")
+
+
+def _job(recipe: Recipe, seed: int, words: Sequence[str], name: str, root: Path) -> Job:
+    label = f"{recipe.name} {recipe.claim.axis}={seed}"
+    return Job(label, tuple(words), root / ".sweeps" / "jobs" / name, root, GROUP)

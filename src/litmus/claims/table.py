@@ -39,7 +39,8 @@ def rows_of(recipes: Sequence[Recipe], has_gpu: bool, folder: Path = EXPERIMENTS
 def cells(row: Row) -> list[str]:
     """Of a row of the table."""
     claim, summary = row.recipe.claim, row.verdict.summary
-    paper = f"{claim.paper}, {claim.where}: {claim.metric} {claim.value:.4g} ({claim.printed})"
+    number = f"{claim.metric} {claim.value:.4g} (-{claim.tolerance.below:g}, +{claim.tolerance.above:g})"
+    paper = f"{claim.paper}, {claim.where}: {number}; printed {claim.printed}"
     measured = _measured(summary, claim.value) if summary else ["", "", "", ""]
     return [row.recipe.name, paper, *measured, str(row.verdict), _cost(row.runs), _hardware(row.runs)]
 
@@ -77,32 +78,24 @@ def headline(rows: Sequence[Row]) -> str:
 
 def markdown(rows: Sequence[Row]) -> str:
     """The headline, the table, what deviates and why, and the runs behind it."""
-    lines = [
-        f"**{headline(rows)}**",
-        "",
-        _line(HEAD),
-        _line(["---:" if i in NUMERIC else "---" for i in range(len(HEAD))]),
-    ]
-    lines += [_line(cells(row)) for row in rows]
-    lines += [""]
+    lines = [f"**{headline(rows)}**", "", _line(HEAD)]
+    lines.append(_line(["---:" if place in NUMERIC else "---" for place in range(len(HEAD))]))
+    lines += [*(_line(cells(row)) for row in rows), ""]
     for row in rows:
         if row.verdict.word == "deviates":
             lines.append(f"- {row.recipe.name} deviates: {row.recipe.claim.miss or 'nobody knows why yet'}")
     lines += ["", "<details><summary>The runs behind the numbers</summary>", ""]
-    for row in rows:
-        if row.runs:
-            runs = ", ".join(f"{run['seed']}: {run.get('run', 'failed')}" for run in row.runs)
-            commits = ", ".join(
-                sorted(
-                    {
-                        f"{run['commit'][:10]}{' and changes' * bool(run['dirty'])}"
-                        for run in row.runs
-                        if run.get("commit")
-                    }
-                )
-            )
-            lines.append(f"- {row.recipe.name}, commit {commits or 'unknown'}: {runs}")
+    lines += [f"- {row.recipe.name}, {_commits(row.runs)}: {_ids(row.runs)}" for row in rows if row.runs]
     return "\n".join([*lines, "", "</details>"])
+
+
+def _commits(runs: Sequence[Mapping[str, Any]]) -> str:
+    found = {(str(run["commit"])[:10], " and changes" if run["dirty"] else "") for run in runs if run.get("commit")}
+    return f"commit {', '.join(commit + changes for commit, changes in sorted(found)) or 'unknown'}"
+
+
+def _ids(runs: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(f"{run['seed']}: {run.get('run', 'failed')}" for run in runs)
 
 
 def latex(rows: Sequence[Row]) -> str:
