@@ -12,6 +12,8 @@ from litmus.folder import write_whole
 FORMATS = ("pdf", "png")
 DOTS = 200  # an inch of a PNG
 POINTS = 100  # of a mean curve
+FAR = 3.0  # tolerances, beyond which a claim is drawn at the edge
+COLOURS = {"reproduced": "tab:green", "deviates": "tab:red"}
 
 
 def write(rows: Sequence[Row], folder: Path) -> Iterator[Path]:
@@ -33,48 +35,48 @@ def write(rows: Sequence[Row], folder: Path) -> Iterator[Path]:
 
 
 def bars(rows: Sequence[Row]) -> Figure:
-    """Each claim's mean with its interval as a share of the paper's value."""
-    figure = Figure(figsize=(7, 0.8 + 0.34 * len(rows)), layout="constrained")
+    """Each claim's mean with its interval, as a distance from the paper's value."""
+    figure = Figure(figsize=(7, 1.0 + 0.3 * len(rows)), layout="constrained")
     axes = figure.subplots()
-    colours = {"reproduced": "tab:green", "deviates": "tab:red"}
+    axes.axvspan(-1, 1, color="0.9")
+    axes.axvline(0, color="0.4", linewidth=1)
     for place, row in enumerate(reversed(rows)):
-        summary, claim = row.verdict.summary, row.recipe.claim
-        assert summary is not None
-        unit = abs(claim.value) or 1.0
-        low, high = claim.value - claim.tolerance.below, claim.value + claim.tolerance.above
-        axes.barh(place, (high - low) / unit, left=low / unit, height=0.7, color="0.88")
-        colour = colours.get(row.verdict.word, "tab:gray")
-        axes.errorbar(summary.mean / unit, place, xerr=(summary.half or 0) / unit, fmt="o", color=colour, capsize=3)
-    axes.axvline(1, color="0.3", linewidth=1)
+        off, half = distance(row)
+        colour = COLOURS.get(row.verdict.word, "tab:gray")
+        shape = "o" if abs(off) <= FAR else ">" if off > 0 else "<"
+        axes.barh(place, min(max(off, -FAR), FAR), height=0.25, color=colour, alpha=0.4)
+        axes.errorbar(min(max(off, -FAR), FAR), place, xerr=half, fmt=shape, color=colour, capsize=3, markersize=5)
     axes.set_yticks(range(len(rows)), [row.recipe.name for row in reversed(rows)])
-    axes.set(xlabel="here / paper (mean and 95 % interval; grey: the tolerance)")
+    axes.set(xlim=(-FAR - 0.2, FAR + 0.2), xlabel="here - paper, in tolerances (mean and 95 % interval)")
     return figure
 
 
 def costs(rows: Sequence[Row]) -> Figure:
-    """Seconds of a seed against the difference from the paper, in tolerances."""
+    """Seconds of a seed against the distance from the paper."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
+    axes.axhspan(-1, 1, color="0.9")
     for row in rows:
-        summary, claim = row.verdict.summary, row.recipe.claim
         seconds = [float(run["seconds"]) for run in row.runs if run.get("seconds")]
-        if summary is None or not seconds:
-            continue
-        off = summary.mean - claim.value
-        unit = (claim.tolerance.above if off > 0 else claim.tolerance.below) or abs(claim.value) or 1.0
-        axes.plot(np.median(seconds), off / unit, "o", color="tab:blue")
-        axes.annotate(
-            row.recipe.name,
-            (float(np.median(seconds)), off / unit),
-            fontsize=7,
-            xytext=(4, 4),
-            textcoords="offset points",
-        )
-    for edge in (-1, 1):
-        axes.axhline(edge, color="0.6", linewidth=1, linestyle="--")
-    axes.set(xscale="log", xlabel="seconds of a seed", ylabel="difference from the paper, in tolerances")
+        if seconds:
+            point = float(np.median(seconds)), min(max(distance(row)[0], -FAR), FAR)
+            axes.plot(*point, "o", color=COLOURS.get(row.verdict.word, "tab:gray"))
+            axes.annotate(row.recipe.name, point, fontsize=7, xytext=(4, 4), textcoords="offset points")
+    axes.margins(x=0.25)
+    axes.set(xscale="log", ylim=(-FAR - 0.2, FAR + 0.2))
+    axes.set(xlabel="seconds of a seed", ylabel="here - paper, in tolerances")
     axes.grid(alpha=0.3)
     return figure
+
+
+def distance(row: Row) -> tuple[float, float]:
+    """Of a mean from the paper's value, and half its interval, in tolerances; a claim without any is in units of
+    its value."""
+    summary, claim = row.verdict.summary, row.recipe.claim
+    assert summary is not None
+    off = summary.mean - claim.value
+    unit = (claim.tolerance.above if off > 0 else claim.tolerance.below) or abs(claim.value) or 1.0
+    return off / unit, (summary.half or 0.0) / unit
 
 
 def curves(row: Row) -> Figure | None:
