@@ -1,5 +1,6 @@
 """Flip, padded crop and cutout on a whole batch of images, on the device they stand on."""
 
+import functools
 from typing import Literal
 
 import torch
@@ -64,9 +65,13 @@ class Augment:
 
 def coin(images: Shaped[Tensor, "batch height width channels"], seed: int) -> Int[Tensor, " batch"]:
     """0 or 1 for each image by its bytes and the seed, and nothing else."""
-    size = images[0].numel()
-    factors = torch.randint(1, 2**31, (size,), generator=Generator().manual_seed(seed))
-    return (images.flatten(1).long() * factors.to(images.device)).sum(1) // 2**20 % 2
+    return (images.flatten(1).long() * factors(images[0].numel(), seed, images.device)).sum(1) // 2**20 % 2
+
+
+@functools.lru_cache(8)
+def factors(size: int, seed: int, device: torch.device) -> Int[Tensor, " size"]:
+    """Of a hash; made once, since a GPU would wait for them in every step."""
+    return torch.randint(1, 2**31, (size,), generator=Generator().manual_seed(seed)).to(device)
 
 
 def reflected(places: Tensor, size: int) -> Tensor:
