@@ -4,7 +4,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import exactness, gpu, memory, prepare, pruning, shards, startup, sweeps, texts, throughput
+from benchmarks import exactness, gpu, memory, prepare, pruning, runs, shards, startup, sweeps, texts, throughput
 
 BENCHMARKS = {
     "startup": startup,
@@ -15,6 +15,7 @@ BENCHMARKS = {
     "prepare": prepare,
     "sweeps": sweeps,
     "pruning": pruning,
+    "runs": runs,
     "shards": shards,
     "gpu": gpu,
 }

@@ -122,8 +122,8 @@ def test_predict_sends_a_language_model_to_generate(
 def test_runs_are_listed_and_shown(moved: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--root", str(moved.parent), "runs", "list"])
     head, line = capsys.readouterr().out.splitlines()
-    assert head.split() == ["id", "status", "seconds", "objective", "test"]
-    assert line.startswith("moved  done") and "val/loss 0.0" in line and "test/accuracy 0.9" in line
+    assert head.split("\t") == ["id", "status", "seconds", "objective", "test"]
+    assert line.startswith("moved\tdone\t") and "val/loss 0.0" in line and "test/accuracy 0.9" in line
     main(["runs", "show", str(moved)])
     shown = json.loads(capsys.readouterr().out)
     assert shown["status"] == "done" and shown["folder"] == str(moved) and "patch" not in (shown["git"] or {})
@@ -134,32 +134,3 @@ def test_a_run_without_its_checkpoint_is_one_sentence(moved: Path, capsys: pytes
     with pytest.raises(SystemExit):
         main(["evaluate", str(moved)])
     assert capsys.readouterr().err == "error: moved has no checkpoint: it ended before one was written\n"
-
-
-def test_best_puts_seeds_together_and_the_best_first(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def run(name: str, seed: int, loss: float, *overrides: str, status: str = "done") -> None:
-        folder = tmp_path / name
-        folder.mkdir()
-        record = {"id": name, "name": "cnn-digits", "seed": seed, "status": status, "started": name}
-        (folder / "run.json").write_text(
-            json.dumps({**record, "metrics": {"test/loss": loss, "test/accuracy": 1 - loss}})
-        )
-        (folder / "overrides.yaml").write_text("".join(f"- {word}\n" for word in (f"seed={seed}", *overrides)))
-
-    for seed, loss in enumerate((0.1, 0.2, 0.3)):
-        run(f"a{seed}", seed, loss, "optimizer.lr=0.1", f"output_root=/somewhere/{seed}")
-    run("b0", 0, 0.05)
-    run("c0", 0, 0.01, status="failed")
-    (tmp_path / "d0").mkdir()
-    (tmp_path / "d0" / "run.json").write_text("{")
-    main(["--root", str(tmp_path), "runs", "best"])
-    head, first, second = capsys.readouterr().out.splitlines()
-    assert head.split()[0] == "test/accuracy" and first.split() == ["0.95", "-", "1", "cnn-digits", "-"]
-    assert second.split() == ["0.8", "±", "0.25", "3", "cnn-digits", "optimizer.lr=0.1"]
-    main(["--root", str(tmp_path), "runs", "best", "test/loss"])
-    assert capsys.readouterr().out.splitlines()[1].split()[0] == "0.05"  # the smaller, the better
-    with pytest.raises(SystemExit):
-        main(["--root", str(tmp_path), "runs", "best", "test/los"])
-    assert "no run has test/los: did you mean test/loss" in capsys.readouterr().err

@@ -83,15 +83,20 @@ def flush(path: Path) -> None:
 
 def list_runs(root: Path) -> list[Path]:
     """Absolute paths of the run folders under `root`, oldest first."""
-    found = [path.parent.absolute() for path in root.glob("*/run.json")]
-    return sorted(found, key=lambda folder: (_started(folder), folder.name))
+    return [folder for folder, _ in list_records(root)]
 
 
-def _started(folder: Path) -> str:
+def list_records(root: Path) -> list[tuple[Path, dict[str, Any]]]:
+    """The same with their records, each read once; that of a damaged one has its id and the status `damaged`."""
+    found = [(path.parent.absolute(), _record_or_none(path.parent)) for path in root.glob("*/run.json")]
+    return sorted(found, key=lambda run: (str(run[1].get("started", "")), run[0].name))
+
+
+def _record_or_none(folder: Path) -> dict[str, Any]:
     try:
-        return str(read_record(folder).get("started", ""))
-    except ValueError:  # a damaged one is for whoever looks at it
-        return ""
+        return read_record(folder)
+    except ValueError:  # for whoever looks at it
+        return {"id": folder.name, "status": "damaged"}
 
 
 def rank_files(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from litmus.claims.verdict import Summary, summarize
 from litmus.config import did_you_mean
-from litmus.folder import list_runs, read_record
+from litmus.folder import list_records
 from litmus.snapshot import read_overrides
 from litmus.sweeps.job import NOT_OF_THE_RESULT
 
@@ -33,7 +33,7 @@ def best(root: Path, metric: str | None) -> tuple[str, list[Group]]:
     Raises:
         ValueError: If no run is done, or none has the metric.
     """
-    runs = [(folder, record) for folder in list_runs(root) if (record := _done(folder))]
+    runs = [(folder, record) for folder, record in list_records(root) if _is_done(record)]
     if not runs:
         raise ValueError(f"no run in {root.absolute()} is done: elsewhere is litmus --root DIR")
     tested = [name for name in runs[-1][1]["metrics"] if name.startswith("test/") and name != "test/loss"]
@@ -53,20 +53,22 @@ def best(root: Path, metric: str | None) -> tuple[str, list[Group]]:
     return metric, sorted(groups, key=lambda group: sign * group.summary.mean)
 
 
-def table(metric: str, groups: Sequence[Group]) -> Iterator[tuple[str, ...]]:
-    """The rows that are shown, with a head."""
-    yield metric, "95 %", "n", "name", "overrides"
-    for group in groups:
-        half = "-" if group.summary.half is None else f"± {group.summary.half:.2g}"
-        yield f"{group.summary.mean:.4g}", half, str(group.summary.n), group.name, " ".join(group.overrides) or "-"
+def rows(metric: str, groups: Sequence[Group]) -> list[dict[str, Any]]:
+    """What is shown of them; `95 %` is half the interval of the mean."""
+    return [
+        {
+            metric: group.summary.mean,
+            "95 %": group.summary.half,
+            "n": group.summary.n,
+            "name": group.name,
+            "overrides": list(group.overrides),
+        }
+        for group in groups
+    ]
 
 
-def _done(folder: Path) -> dict[str, Any] | None:
-    try:
-        record = read_record(folder)
-    except ValueError:  # a damaged one is for `litmus runs list`
-        return None
-    return record if record.get("status") == "done" and record.get("metrics") else None
+def _is_done(record: dict[str, Any]) -> bool:
+    return record.get("status") == "done" and bool(record.get("metrics"))
 
 
 def _asked(folder: Path) -> Iterator[str]:
