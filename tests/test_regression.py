@@ -124,3 +124,13 @@ def test_a_network_learns_from_the_patients(composed: Compose) -> None:
     fit = trainer(max_epochs=8)
     fit.fit(module, build_data(config))
     assert fit.callback_metrics["val/r2"] > 0.3
+
+
+def test_the_share_within_a_margin_is_counted_over_all_batches(composed: Compose) -> None:
+    config = composed("data=diabetes", "model=mlp")
+    parts = instantiate(config.optimizer), instantiate(config.schedule)
+    module = Regression(nn.Identity(), *parts, targets=1, margin=0.5)
+    within = module.scores["val"]["within"]
+    for predictions, targets in (([0.0, 1.0, 2.0], [0.4, 1.6, 2.0]), ([3.0], [3.5])):
+        within.update(torch.tensor(predictions), torch.tensor(targets))
+    assert within.compute() == 0.5  # less than the margin, not as much

@@ -1,6 +1,7 @@
 """A search by itself, with runs that somebody else wrote: what it proposes, counts, prunes and adopts."""
 
 import json
+import math
 import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -182,6 +183,21 @@ def test_a_trial_that_is_behind_is_pruned(composed: Compose, tmp_path: Path, mon
     write_run(job, monkeypatch, "pruned", [0.9, 0.29, 0.28])
     search.tell(job, job.outcome())
     assert states(search) == ["COMPLETE", "COMPLETE", "PRUNED"]
+
+
+def test_a_trial_of_nan_is_pruned_and_has_failed(
+    composed: Compose, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = open_search(composed, tmp_path, "sweep.pruner.n_startup_trials=1", "sweep.pruner.n_warmup_steps=0")
+    finish(search, monkeypatch, "done", [0.5, 0.3, 0.2])
+    for values, state in (([math.nan, math.nan], "FAIL"), ([0.9, math.nan], "PRUNED")):
+        job = search.next(nothing)
+        assert job is not None
+        write_run(job, monkeypatch, "running", values)
+        search.is_promising(job)
+        write_run(job, monkeypatch, "pruned", values)
+        search.tell(job, job.outcome())
+        assert states(search)[-1] == state
 
 
 def test_two_searches_share_a_study_and_adopt_what_a_dead_one_left(

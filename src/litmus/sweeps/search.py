@@ -114,7 +114,7 @@ class Search:
             return
         values = [value_of(outcome.record, metric) for metric in self.objectives]
         finite = [value for value in values if value is not None and math.isfinite(value)]
-        if outcome.status == "pruned":
+        if outcome.status == "pruned" and self._was_finite(trial):
             self.study.tell(trial, state=TrialState.PRUNED)
         elif outcome.status == "done" and len(finite) == len(values):
             self.study.tell(trial, finite)
@@ -122,6 +122,11 @@ class Search:
             lacking = [metric for metric, value in zip(self.objectives, values, strict=True) if value is None]
             trial.set_user_attr(REASON, outcome.reason or f"{', '.join(lacking)} was never a finite number")
             self.study.tell(trial, state=TrialState.FAIL)
+
+    def _was_finite(self, trial: optuna.Trial) -> bool:
+        """Whether a trial ever had a number; one of NaN alone is pruned, too, and has failed."""
+        values = self.storage.get_trial(trial._trial_id).intermediate_values.values()
+        return not values or any(map(math.isfinite, values))
 
     def ended(self) -> list[FrozenTrial]:
         """All that count and are over."""
