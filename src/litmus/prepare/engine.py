@@ -4,16 +4,14 @@ import errno
 import multiprocessing
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
-import pyarrow as pa
-
-from litmus.prepare.groups import BATCH_ROWS, Group, in_order, split
+from litmus.prepare.groups import BATCH_ROWS, Group, GroupWriter, in_order, split
 from litmus.provenance import cores
 
 if TYPE_CHECKING:
@@ -21,7 +19,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 R = TypeVar("R")
-GroupWriter = Callable[[tuple[Any, ...], Iterator[pa.RecordBatch]], dict[str, Any]]
 SMALL = 50_000_000  # bytes, below which no process is worth its start
 
 
@@ -147,45 +144,6 @@ def connect(folder: Path, memory: str, threads: int) -> "DuckDBPyConnection":
 def parquet(paths: Sequence[Path]) -> str:
     """Parquet files of one schema in DuckDB's SQL."""
     return f"read_parquet([{', '.join(quoted(str(path)) for path in paths)}])"
-
-
-def each_group(
-    batches: Iterable[pa.RecordBatch], groups: Sequence[str], writer: GroupWriter
-) -> Iterator[dict[str, Any]]:
-    """Calls a writer with the rows of each group, of batches that are sorted by groups."""
-    pieces = _pieces(batches, groups)
-    ahead = next(pieces, None)
-
-    def rest(group: tuple[Any, ...]) -> Iterator[pa.RecordBatch]:
-        nonlocal ahead
-        while ahead is not None and ahead[0] == group:
-            yield ahead[1]
-            ahead = next(pieces, None)
-
-    while ahead is not None:
-        group = ahead[0]
-        yield writer(group, rest(group))
-
-
-def _pieces(
-    batches: Iterable[pa.RecordBatch], groups: Sequence[str]
-) -> Iterator[tuple[tuple[Any, ...], pa.RecordBatch]]:
-    """Parts of batches that belong to one group, without the columns that only sort."""
-    import pyarrow.compute as pc
-
-    for batch in batches:
-        kept = batch.select([name for name in batch.schema.names if not name.startswith("_by_")])
-        start = 0
-        while start < len(batch):
-            group = tuple(batch.column(name)[start].as_py() for name in groups)
-            same = None
-            for name, value in zip(groups, group, strict=True):
-                equal = pc.equal(batch.column(name)[start:], value)
-                same = equal if same is None else pc.and_(same, equal)
-            first_other = pc.index(same, False).as_py()
-            end = len(batch) if first_other < 0 else start + first_other
-            yield group, kept.slice(start, end - start)
-            start = end
 
 
 @contextmanager

@@ -2,15 +2,17 @@
 sort of whole rows by DuckDB does not do with less than a third of them in memory."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+GroupWriter = Callable[[tuple[Any, ...], Iterator[pa.RecordBatch]], dict[str, Any]]
 BATCH_ROWS = 4096
 PIECE = 1 << 18  # bytes of a group that are written at once
 
@@ -67,8 +69,6 @@ class _File:
 
 def in_order(group: Group, order: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """The rows of a group, sorted, without the columns that only sort; its file is mapped, and not read into memory."""
-    import pyarrow.compute as pc
-
     with pa.memory_map(str(group.path)) as source:
         file = pa.ipc.open_file(source)
         pieces = [file.get_batch(number) for number in range(file.num_record_batches)]
@@ -92,3 +92,40 @@ def _gathered(pieces: Sequence[pa.RecordBatch], ends: NDArray[np.int64], index: 
     back[by_piece] = np.arange(len(by_piece))
     (batch,) = pa.Table.from_batches(parts).combine_chunks().take(pa.array(back)).combine_chunks().to_batches()
     return batch
+
+
+def each_group(
+    batches: Iterable[pa.RecordBatch], groups: Sequence[str], writer: GroupWriter
+) -> Iterator[dict[str, Any]]:
+    """Calls a writer with the rows of each group, of batches that are sorted by groups."""
+    pieces = _pieces(batches, groups)
+    ahead = next(pieces, None)
+
+    def rest(group: tuple[Any, ...]) -> Iterator[pa.RecordBatch]:
+        nonlocal ahead
+        while ahead is not None and ahead[0] == group:
+            yield ahead[1]
+            ahead = next(pieces, None)
+
+    while ahead is not None:
+        group = ahead[0]
+        yield writer(group, rest(group))
+
+
+def _pieces(
+    batches: Iterable[pa.RecordBatch], groups: Sequence[str]
+) -> Iterator[tuple[tuple[Any, ...], pa.RecordBatch]]:
+    """Parts of batches that belong to one group, without the columns that only sort."""
+    for batch in batches:
+        kept = batch.select([name for name in batch.schema.names if not name.startswith("_by_")])
+        start = 0
+        while start < len(batch):
+            group = tuple(batch.column(name)[start].as_py() for name in groups)
+            same = None
+            for name, value in zip(groups, group, strict=True):
+                equal = pc.equal(batch.column(name)[start:], value)
+                same = equal if same is None else pc.and_(same, equal)
+            first_other = pc.index(same, False).as_py()
+            end = len(batch) if first_other < 0 else start + first_other
+            yield group, kept.slice(start, end - start)
+            start = end

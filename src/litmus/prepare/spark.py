@@ -15,8 +15,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from litmus.prepare.engine import GroupWriter, R, T, each_group, full_disk
-from litmus.prepare.groups import BATCH_ROWS
+from litmus.prepare.engine import R, T, full_disk
+from litmus.prepare.groups import BATCH_ROWS, GroupWriter, each_group
 from litmus.provenance import cores
 
 SQL = {  # what makes a query mean what it means to DuckDB; and batches that fit into memory
