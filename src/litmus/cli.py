@@ -3,6 +3,7 @@
 import argparse
 import csv
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +42,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verb.add_argument("--seed", type=int, default=0, help="of the draw (default: %(default)s)")
     verb.set_defaults(function=generate)
 
+    verb = verbs.add_parser("explain", help="each value of a run to be, and the line that it comes from")
+    verb.add_argument("overrides", nargs="*", help="as for train.py")
+    verb.add_argument("--key", help="of a value, or of a part, such as optimizer")
+    verb.add_argument("--json", action="store_true", help="for programs")
+    verb.set_defaults(function=explain)
+
     verb = verbs.add_parser("prepare", help="a training set out of raw sources: clean, integrate, mine, shard")
     verb.add_argument("name", nargs="?", help="of a file in conf/prepare; without it they are listed")
     verb.add_argument("overrides", nargs="*", help="such as memory=4GB output=DIR split.test=0.2")
@@ -66,6 +73,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         options.function(options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception as error:
         say(error)
         sys.exit(1)
@@ -96,6 +107,18 @@ def generate(options: argparse.Namespace) -> None:
     for piece in pieces:
         print(piece, end="", flush=True)
     print()
+
+
+def explain(options: argparse.Namespace) -> None:
+    """Prints a row a value."""
+    from litmus.explain import explain
+    from litmus.runs.output import show
+
+    rows = explain(options.overrides, options.key)
+    if not options.json:  # null and 0.00133043 are values
+        for row in rows:
+            row["value"] = row["value"] if isinstance(row["value"], str) else json.dumps(row["value"])
+    show(rows, options.json)
 
 
 def prepare(options: argparse.Namespace) -> None:
