@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 from chaos import faults, kills
-from chaos.cases import WORKERS, Case
+from chaos.cases import Case
 from chaos.end import differences, plain
 from chaos.trial import Reference, undisturbed
 
 SCENARIOS = ("images, averaged, stopped early", "streams with a state")
-CASES = [
+CASES = [  # `make chaos` has workers, too
     Case("kills at random moments", kills.at_random, SCENARIOS[0]),
-    Case("kills at random moments, with workers", kills.at_random, SCENARIOS[1], WORKERS),
     Case("kills as a checkpoint is written", kills.in_a_write, SCENARIOS[1]),
     Case("newest checkpoint cut short", partial(faults.newest_checkpoint, faults.cut_short), SCENARIOS[0]),
     Case("newest checkpoint emptied", partial(faults.newest_checkpoint, faults.emptied), SCENARIOS[1]),

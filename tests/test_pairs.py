@@ -21,6 +21,7 @@ DATA = sorted(FAKES)
 MODELS = sorted(path.stem for path in (CONF / "model").glob("*.yaml"))
 NEEDS = {"mnist1d": "mnist1d"}
 STEPS = 4
+DEEPER = ("resnet32", "resnet44", "resnet56", "resnet110")  # than resnet20; tests/test_models.py has them all
 KINDS = ("digits", "sst2", "ucr", "etth1", "tinyshakespeare")  # one set of each
 MAKES_SENSE = {  # pairs that must learn, among those that do
     ("cnn", "cifar10"), ("lstm", "cifar10"), ("transformer", "cifar10"), ("mlp", "digits"), ("cct", "cifar10"),
@@ -116,8 +117,8 @@ def pairs() -> list[Any]:
     """All of them; those are slow that are of a model and a kind of data that others have been tried with."""
     always = {
         *MAKES_SENSE,
-        *((model, name) for model in MODELS for name in KINDS),
-        *((model, name) for model in ("cnn", "lstm") for name in DATA),
+        *((model, name) for model in MODELS if model not in DEEPER for name in KINDS),
+        *(("cnn", name) for name in DATA),
     }
     every = ((model, name) for model in MODELS for name in DATA)
     return [pair if pair in always else pytest.param(*pair, marks=pytest.mark.slow) for pair in every]

@@ -69,7 +69,7 @@ def break_at(patch: pytest.MonkeyPatch, step: int, hook: str = "on_train_batch_s
     patch.setattr(Task, hook, break_there)
 
 
-ALWAYS = ("images", "workers", "texts")  # the others take a minute together
+ALWAYS = ("images", "texts")  # the others take a minute together
 
 
 @pytest.mark.parametrize(
