@@ -12,9 +12,9 @@ import litmus.claims.verbs
 import litmus.runs.verbs
 from litmus.errors import say
 from litmus.folder import find_run
+from litmus.runs.verbs import RUN as RUN_HELP
 
 DEFAULT_ROOT = "outputs"
-RUN_HELP = "a run's folder, its id, or `last`"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -112,26 +112,8 @@ class Staircase:
 
 
 @dataclass(frozen=True)
-class Triangle:
-    """A line up to the full rate, a line down (Smith 2017)."""
-
-    peak: float
-    start: float
-    final: float
-
-    def __post_init__(self) -> None:
-        check_shares(peak=self.peak)
-
-    def __call__(self, step: int, total: int) -> float:
-        top = self.peak * total
-        if step < top:
-            return self.start + (1 - self.start) * step / top
-        return 1 + (self.final - 1) * min(1.0, (step - top) / max(1.0, total - top))
-
-
-@dataclass(frozen=True)
-class OneCycle:
-    """Half a cosine up to the full rate, half a cosine down (Smith & Topin 2018; the momentum stays)."""
+class Peaked:
+    """Up to the full rate at `peak`, a share of the run, and down; from `start` and to `final`, shares of the rate."""
 
     peak: float
     start: float
@@ -146,4 +128,22 @@ class OneCycle:
             low, progress = self.start, 1 - step / top
         else:
             low, progress = self.final, min(1.0, (step - top) / max(1.0, total - top))
-        return low + (1 - low) * (1 + math.cos(math.pi * progress)) / 2
+        return low + (1 - low) * self.left(progress)
+
+    def left(self, progress: float) -> float:
+        """What is left of the way between both ends of a side, from 1 at the peak to 0."""
+        raise NotImplementedError
+
+
+class Triangle(Peaked):
+    """A line up to the full rate, a line down (Smith 2017)."""
+
+    def left(self, progress: float) -> float:
+        return 1 - progress
+
+
+class OneCycle(Peaked):
+    """Half a cosine up to the full rate, half a cosine down (Smith & Topin 2018; the momentum stays)."""
+
+    def left(self, progress: float) -> float:
+        return (1 + math.cos(math.pi * progress)) / 2

@@ -10,7 +10,8 @@ from typing import Any
 from litmus.claims.recipes import recipes
 from litmus.claims.results import EXPERIMENTS, load
 from litmus.config import did_you_mean
-from litmus.folder import list_runs, read_record
+from litmus.folder import list_records
+from litmus.runs.find import first_tested
 
 FEW = 5  # pairs, below which nothing but a huge effect can be told from chance
 LEVEL = 0.05
@@ -39,8 +40,7 @@ def values_of(name: str, metric: str | None, root: Path, folder: Path = EXPERIME
     if not records:
         names = {*known, *(str(record.get("name")) for record in _records(root))}
         raise ValueError(f"there are no results of {name}, and no runs in {root}: {did_you_mean(name, names)}")
-    tested = [one for record in records for one in record.get("metrics", {}) if one.startswith("test/")]
-    metric = metric or next((one for one in tested if one != "test/loss"), "test/loss")
+    metric = metric or first_tested(name for record in records for name in record.get("metrics", {})) or "test/loss"
     by_seed: dict[int, float] = {}
     for record in records:
         if (value := record.get("metrics", {}).get(metric)) is None:
@@ -52,7 +52,7 @@ def values_of(name: str, metric: str | None, root: Path, folder: Path = EXPERIME
 
 
 def _records(root: Path) -> list[dict[str, Any]]:
-    return [record for record in map(read_record, list_runs(root)) if record.get("status") == "done"]
+    return [record for _, record in list_records(root) if record.get("status") == "done"]
 
 
 def compare(first: Values, second: Values) -> str:

@@ -1,6 +1,5 @@
 """`litmus reproduce`: runs what is missing of the claims, each seed in its own process, and keeps what they give."""
 
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from litmus.config import CONF
 from litmus.snapshot import resolve
 from litmus.sweeps.compose import composed
 from litmus.sweeps.grid import Listed
-from litmus.sweeps.job import NOT_OF_THE_RESULT, Job, Outcome, identity
+from litmus.sweeps.job import NOT_OF_THE_RESULT, Job, Outcome, identity, key_of
 from litmus.sweeps.processes import Processes, slots, visible_gpus
 from litmus.sweeps.queue import work_off
 from litmus.sweeps.table import Table
@@ -116,7 +115,7 @@ def reproduce(
 def _refuse(overrides: Sequence[str]) -> None:
     """What would change what is claimed."""
     for word in overrides:
-        if (key := re.split("[=.@]", word.lstrip("+~"))[0]) not in NOT_OF_THE_RESULT:
+        if (key := key_of(word)) not in NOT_OF_THE_RESULT:
             known = ", ".join(sorted(set(NOT_OF_THE_RESULT) - {"resume", "output_root"}))
             raise ValueError(f"{word}: a claim is what its recipe says, so {key} can't be changed; {known} can")
 

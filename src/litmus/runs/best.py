@@ -11,8 +11,9 @@ from typing import Any
 from litmus.claims.verdict import Summary, summarize
 from litmus.config import did_you_mean
 from litmus.folder import list_records
+from litmus.runs.find import first_tested
 from litmus.snapshot import read_overrides
-from litmus.sweeps.job import NOT_OF_THE_RESULT
+from litmus.sweeps.job import NOT_OF_THE_RESULT, key_of
 
 SMALLER = re.compile(r"(loss|mse|mae|perplexity|bits\w*)$")  # is better
 
@@ -36,8 +37,7 @@ def best(root: Path, metric: str | None) -> tuple[str, list[Group]]:
     runs = [(folder, record) for folder, record in list_records(root) if _is_done(record)]
     if not runs:
         raise ValueError(f"no run in {root.absolute()} is done: elsewhere is litmus --root DIR")
-    tested = [name for name in runs[-1][1]["metrics"] if name.startswith("test/") and name != "test/loss"]
-    metric = metric or next(iter(tested), "test/loss")
+    metric = metric or first_tested(runs[-1][1]["metrics"]) or "test/loss"
     values: dict[tuple[str, tuple[str, ...]], dict[int, float]] = defaultdict(dict)
     for folder, record in runs:
         if (value := record["metrics"].get(metric)) is not None and math.isfinite(value):
@@ -73,7 +73,5 @@ def _is_done(record: dict[str, Any]) -> bool:
 
 def _asked(folder: Path) -> Iterator[str]:
     """The overrides that decide on the result, but for the seed."""
-    for word in sorted(read_overrides(folder)):
-        key = re.split("[=.@]", word.lstrip("+~"))[0]
-        if key not in ("seed", *NOT_OF_THE_RESULT):
-            yield word
+    left_out = ("seed", *NOT_OF_THE_RESULT)
+    return (word for word in sorted(read_overrides(folder)) if key_of(word) not in left_out)

@@ -2,7 +2,7 @@
 
 import operator
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -62,8 +62,13 @@ class Run:
     def tested(self) -> tuple[str, float] | None:
         """The first metric of test, but for the loss if there is another."""
         metrics = self.record.get("metrics") or {}
-        names = sorted((name for name in metrics if name.startswith("test/")), key=lambda name: name == "test/loss")
-        return (names[0], metrics[names[0]]) if names else None
+        name = first_tested(metrics)
+        return (name, metrics[name]) if name else None
+
+
+def first_tested(metrics: Iterable[str]) -> str | None:
+    """The first metric of test, but for the loss if there is another."""
+    return next(iter(sorted((each for each in metrics if each.startswith("test/")), key="test/loss".__eq__)), None)
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,11 @@ def identity(plain: DictConfig) -> str:
     return digest(json.dumps(kept, sort_keys=True).replace(plain.data_root, ""))
 
 
+def key_of(override: str) -> str:
+    """The first part of what an override changes, such as `optimizer` of +optimizer.lr=1."""
+    return re.split("[=.@]", override.lstrip("+~"))[0]
+
+
 def digest(text: str) -> str:
     """Twelve characters that stand for a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:12]
