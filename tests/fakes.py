@@ -1,6 +1,8 @@
 """A few made-up examples of every data set, in its own file format: what the tests train on without a network."""
 
 import csv
+import gzip
+import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,21 +10,36 @@ import numpy as np
 from omegaconf import DictConfig
 from PIL import Image
 from prepared import write_images, write_numbers, write_texts
-from test_data_files import write_cifar, write_idx
 
+CONF = Path(__file__).parents[1] / "conf"
 Compose = Callable[..., DictConfig]
+RNG = np.random.default_rng(0)
+PIXELS = RNG.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
+TARGETS = np.arange(20, dtype=np.uint8) % 10
 WORDS = ["film", "plot", "actor", "scene", "music", "light", "sound", "story"]
 
 
 def fake(composed: Compose, root: Path, name: str, *overrides: str) -> DictConfig:
     """The configuration of a data set whose files were made up in `root`, with small batches."""
-    made = FAKES[name](root) if not any(root.iterdir()) else (root / ".overrides").read_text().splitlines()
+    begun = any(root.iterdir())
+    made = (root / ".overrides").read_text().splitlines() if begun else FAKES.get(name, generates)(root)
     (root / ".overrides").write_text("\n".join(made or []))
     base = [f"data={name.split()[0]}", f"data_root={root}", "data.batch_size=4"]
     config = composed(*base, *(made or []), *overrides)
     if "sha256" in config.data.get("source", {}):
         config.data.source.sha256 = None
     return config
+
+
+def generates(root: Path) -> list[str]:
+    """Nothing to make up: the set makes its own files, as those of `litmus add data` do."""
+    return []
+
+
+def available(*options: str) -> bool:
+    """Whether a project has what some options choose; one without the examples lacks most data sets and models."""
+    chosen = [option.split("=") for option in options if option.startswith(("data=", "model="))]
+    return all((CONF / group / f"{name}.yaml").exists() for group, name in chosen)
 
 
 def write_folder(root: Path, classes: Sequence[str] = ("cat", "dog"), count: int = 6) -> list[str]:
@@ -120,6 +137,39 @@ def write_table(root: Path) -> list[str]:
     table = [(*row, 3 + 2 * row[0] - row[1]) for row in rows.tolist()]
     write_csv(root / "table.csv", [("a", "b", "c", "d", "price"), *table])
     return [f"data.path={root}/table.csv", "data.target=price"]
+
+
+def cifar_bytes(images: np.ndarray, labels: np.ndarray) -> bytes:
+    planes = images.transpose(0, 3, 1, 2).reshape(len(images), -1)
+    return np.concatenate([labels[:, None], planes], 1).tobytes()
+
+
+def write_cifar(folder: Path) -> dict[str, bytes]:
+    content = {
+        "data_batch_1.bin": cifar_bytes(PIXELS[:8], TARGETS[:8]),
+        "data_batch_2.bin": cifar_bytes(PIXELS[8:16], TARGETS[8:16]),
+        "test_batch.bin": cifar_bytes(PIXELS[16:], TARGETS[16:]),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, data in content.items():
+        (folder / name).write_bytes(data)
+    return content
+
+
+def write_idx(folder: Path, zipped: bool) -> dict[str, str]:
+    folder.mkdir(parents=True, exist_ok=True)
+    sha256 = {}
+    for split, part in (("train", slice(0, 15)), ("t10k", slice(15, 20))):
+        images, labels = PIXELS[part, :28, :28, 0], TARGETS[part]
+        for name, array, magic in (
+            (f"{split}-images-idx3-ubyte", images, 0x803),
+            (f"{split}-labels-idx1-ubyte", labels, 0x801),
+        ):
+            content = np.array([magic, *array.shape], ">u4").tobytes() + array.tobytes()
+            sha256[name] = hashlib.sha256(content).hexdigest()
+            path = folder / (f"{name}.gz" if zipped else name)
+            path.write_bytes(gzip.compress(content) if zipped else content)
+    return sha256
 
 
 def write_cifar10(root: Path) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes import fake
+from fakes import available, fake
 from omegaconf import DictConfig
 from PIL import Image
 
@@ -96,7 +96,7 @@ def test_predict_names_the_class_of_each_line_of_text_without_the_training_texts
 def test_predict_gives_numbers_in_their_units_and_forecasts_step_by_step(
     composed: Callable[..., DictConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = trained(composed, tmp_path / "data", "series_file", "model=dlinear", "trainer.max_epochs=2")
+    folder = trained(composed, tmp_path / "data", "series_file", "model=mlp", "trainer.max_epochs=2")
     (tmp_path / "past.csv").write_text("x,y\n" + "".join(f"{step},{-step}\n" for step in range(30)))
     main(["predict", str(folder), str(tmp_path / "past.csv")])
     rows = rows_of(capsys)
@@ -106,6 +106,8 @@ def test_predict_gives_numbers_in_their_units_and_forecasts_step_by_step(
 def test_predict_sends_a_language_model_to_generate(
     composed: Callable[..., DictConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if not available("model=gpt"):
+        pytest.skip("this project has no language model")
     options = ("model=gpt", "model.width=16", "model.layers=1", "data.epoch_steps=2", "trainer.max_epochs=1")
     folder = trained(composed, tmp_path / "data", "tinyshakespeare", *options)
     with pytest.raises(SystemExit):
@@ -134,3 +136,12 @@ def test_a_run_without_its_checkpoint_is_one_sentence(moved: Path, capsys: pytes
     with pytest.raises(SystemExit):
         main(["evaluate", str(moved)])
     assert capsys.readouterr().err == "error: moved has no checkpoint: it ended before one was written\n"
+
+
+def test_words_may_follow_options(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    main(["explain", "--json", "model=mlp", "--key", "model.hidden", "model.hidden=[7]"])
+    assert json.loads(capsys.readouterr().out)[0]["value"] == [7]
+    for words in (["explain", "model=mlp", "--nothing"], ["runs", "show", "last", "more"]):
+        with pytest.raises(SystemExit) as stop:
+            main(words)
+        assert stop.value.code == 2 and "unrecognized arguments" in capsys.readouterr().err

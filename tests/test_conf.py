@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fakes import fake
+from fakes import available, fake
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 
@@ -20,12 +20,13 @@ GROUPS = (
     "sweep", "trainer",
 )  # fmt: skip
 ELSEWHERE = ("model", "stem", "sweep")  # built by tests/test_pairs.py with every data set, and by tests/test_search.py
-FITTING = {  # a data set for each task
-    "classification": "data=digits",
-    "regression": "data=diabetes model=mlp",
-    "forecasting": "data=etth1 model=dlinear",
-    "language_modelling": "data=ptb model=gpt",
+FITTING = {  # a data set and a model for each task
+    "classification": ("digits", "cnn"),
+    "regression": ("table", "mlp"),
+    "forecasting": ("series_file", "lstm"),
+    "language_modelling": ("ptb", "gpt"),
 }
+CHECKPOINT = {"pretrained": ["tokenizer.checkpoint=somewhere"]}
 FILES = sorted((group, path.stem) for group in GROUPS for path in (CONF / group).glob("*.yaml"))
 NEEDS_EXTRA = {"tensorboard": "tensorboard"}
 Compose = Callable[..., DictConfig]
@@ -57,9 +58,12 @@ def test_what_a_file_describes_can_be_built(
         given = [f"callbacks.word_vectors.path={tmp_path}/vectors.txt"] if name == "word_vectors" else []
         config = composed(f"{group}=[{name}]", *given)
     elif group == "task":
-        config = composed(f"task={name}", *FITTING[name].split())
+        data, model = FITTING[name]
+        if not available(f"data={data}", f"model={model}"):
+            pytest.skip("this project has no data for it")
+        config = fake(composed, tmp_path, data, f"task={name}", f"model={model}")
     elif group == "tokenizer":
-        config = composed(f"tokenizer={name}", "data=sst2", "model=hf" if name == "pretrained" else "model=lstm")
+        config = fake(composed, tmp_path, "text_files", "model=lstm", f"tokenizer={name}", *CHECKPOINT.get(name, ()))
     else:
         config = composed(f"{group}={name}")
     config.run_dir = str(tmp_path)

@@ -14,18 +14,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from fakes import PIXELS, TARGETS, cifar_bytes, write_cifar, write_idx
 
 from litmus.data.images.cifar import Cifar
 from litmus.data.images.idx import IMAGES, LABELS, Idx
-
-RNG = np.random.default_rng(0)
-PIXELS = RNG.integers(0, 256, (20, 32, 32, 3), dtype=np.uint8)
-TARGETS = np.arange(20, dtype=np.uint8) % 10
-
-
-def cifar_bytes(images: np.ndarray, labels: np.ndarray) -> bytes:
-    planes = images.transpose(0, 3, 1, 2).reshape(len(images), -1)
-    return np.concatenate([labels[:, None], planes], 1).tobytes()
 
 
 def cifar(**changes: Any) -> Cifar:
@@ -42,31 +34,6 @@ def cifar(**changes: Any) -> Cifar:
             **changes,
         }
     )
-
-
-def write_cifar(folder: Path) -> dict[str, bytes]:
-    content = {
-        "data_batch_1.bin": cifar_bytes(PIXELS[:8], TARGETS[:8]),
-        "data_batch_2.bin": cifar_bytes(PIXELS[8:16], TARGETS[8:16]),
-        "test_batch.bin": cifar_bytes(PIXELS[16:], TARGETS[16:]),
-    }
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, data in content.items():
-        (folder / name).write_bytes(data)
-    return content
-
-
-def write_idx(folder: Path, zipped: bool) -> dict[str, str]:
-    folder.mkdir(parents=True, exist_ok=True)
-    sha256 = {}
-    for split, part in (("train", slice(0, 15)), ("test", slice(15, 20))):
-        images, labels = PIXELS[part, :28, :28, 0], TARGETS[part]
-        for name, array, magic in ((IMAGES[split], images, 0x803), (LABELS[split], labels, 0x801)):
-            content = np.array([magic, *array.shape], ">u4").tobytes() + array.tobytes()
-            sha256[name] = hashlib.sha256(content).hexdigest()
-            path = folder / (f"{name}.gz" if zipped else name)
-            path.write_bytes(gzip.compress(content) if zipped else content)
-    return sha256
 
 
 class RangeHandler(SimpleHTTPRequestHandler):

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import litmus.claims.verbs
+import litmus.project.verbs
 import litmus.runs.verbs
 from litmus.errors import say
 from litmus.folder import find_run
 from litmus.runs.verbs import RUN as RUN_HELP
 
 DEFAULT_ROOT = "outputs"
+WORDS = ("names", "overrides", "conditions")  # arguments of which there may be any number
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -69,8 +71,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verb.set_defaults(function=sweep_wandb)
 
     litmus.runs.verbs.add(verbs)
+    litmus.project.verbs.add(verbs)
 
-    options = parser.parse_args(arguments)
+    verb = verbs.add_parser("completion", help="what makes the shell complete litmus and train.py")
+    verb.add_argument(
+        "shell", choices=("bash", "zsh", "fish"), help='eval "$(litmus completion bash)" in its start-up file'
+    )
+    verb.set_defaults(function=completion)
+
+    if "_ARGCOMPLETE" in os.environ:
+        from litmus.completion import complete
+
+        complete(parser)
+    options = parse(parser, arguments)
     try:
         options.function(options)
         sys.stdout.flush()
@@ -80,6 +93,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Exception as error:
         say(error)
         sys.exit(1)
+
+
+def parse(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """As argparse does, but words may follow options: `litmus reproduce NAME --jobs 2 logger=csv`."""
+    options, rest = parser.parse_known_args(arguments)
+    words = next((found for name in WORDS if isinstance(found := getattr(options, name, None), list)), None)
+    if rest and (words is None or any(word.startswith("-") for word in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if words is not None:
+        words.extend(rest)
+    return options
 
 
 def evaluate(options: argparse.Namespace) -> None:
@@ -144,6 +168,13 @@ def export(options: argparse.Namespace) -> None:
     from litmus.export import export
 
     print(export(find_run(options.run, options.root)))
+
+
+def completion(options: argparse.Namespace) -> None:
+    """Prints a script."""
+    from litmus.completion import script
+
+    print(script(options.shell))
 
 
 def sweep_wandb(options: argparse.Namespace) -> None:

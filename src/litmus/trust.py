@@ -34,7 +34,7 @@ def check(node: Any, key: str) -> None:
         node = OmegaConf.to_container(node, resolve=True)
     if isinstance(node, Mapping):
         if "_target_" in node:
-            _check_arguments(node, _resolve(str(node["_target_"]), key), key)
+            _check_arguments(node, resolve_target(str(node["_target_"]), key), key)
         for name, value in node.items():
             check(value, f"{key}.{name}")
     elif isinstance(node, list):
@@ -76,7 +76,7 @@ def _listed(path: Path) -> list[str]:
     return names
 
 
-def _resolve(target: str, key: str) -> Any:
+def resolve_target(target: str, key: str) -> Any:
     """The trusted class or function of this name; nothing is imported for any other."""
     if target not in trusted():
         remedy = "name it in a file of conf/" if target.startswith("litmus.") else "add it to conf/trusted.yaml"
@@ -93,13 +93,7 @@ def _resolve(target: str, key: str) -> Any:
 
 def _check_arguments(node: Mapping[str, Any], target: Any, key: str) -> None:
     """Names against the signature, plain values against its annotations."""
-    parameters = dict(inspect.signature(target).parameters)
-    hints = _hints(target)
-    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
-    made = hints.get("return")
-    if takes_any and not inspect.isclass(target) and inspect.isclass(made):  # a function that passes the rest on
-        parameters, hints = {**inspect.signature(made).parameters, **parameters}, {**_hints(made), **hints}
-        takes_any = False
+    parameters, hints, takes_any = declared(target)
     for name, value in node.items():
         hint = HYDRA_KEYS.get(name) or hints.get(name)
         if name == "url" and str(value) not in trusted():
@@ -114,6 +108,17 @@ def _check_arguments(node: Mapping[str, Any], target: Any, key: str) -> None:
             raise ValueError(f"{key}.{name}={value} is of the wrong type: {node['_target_']} takes {_words(hint)}")
         if limit := exceeded(value, hint):
             raise ValueError(f"{key}.{name}={value} is not {limit}")
+
+
+def declared(target: Any) -> tuple[dict[str, inspect.Parameter], dict[str, Any], bool]:
+    """The parameters of a class or function, their types as far as they can be told, and whether it takes others."""
+    parameters = dict(inspect.signature(target).parameters)
+    hints = _hints(target)
+    takes_any = any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values())
+    made = hints.get("return")
+    if takes_any and not inspect.isclass(target) and inspect.isclass(made):  # a function that passes the rest on
+        return {**inspect.signature(made).parameters, **parameters}, {**_hints(made), **hints}, False
+    return parameters, hints, takes_any
 
 
 def _hints(target: Any) -> dict[str, Any]:
@@ -158,7 +163,7 @@ def _may_be(node: Any, hint: Any, key: str) -> bool:
         return any(_may_be(node, part, key) for part in typing.get_args(hint))
     if not isinstance(node, Mapping) or "_target_" not in node or not inspect.isclass(kind):
         return kind is not typing.Literal
-    made = functools.partial if node.get("_partial_") else _resolve(str(node["_target_"]), key)
+    made = functools.partial if node.get("_partial_") else resolve_target(str(node["_target_"]), key)
     return not inspect.isclass(made) or getattr(kind, "_is_protocol", False) or issubclass(made, kind)
 
 

@@ -22,7 +22,7 @@ def add(verbs: Any) -> None:
     """The verb with its own verbs."""
     all_runs = verbs.add_parser("runs", help="what has been tried")
     all_runs.set_defaults(
-        function=show_runs, conditions=[], sort=None, reverse=False, columns=None, last=None, json=False
+        function=show_runs, conditions=(), sort=None, reverse=False, columns=None, last=None, json=False
     )
     runs = all_runs.add_subparsers(metavar="list|best|...")
 
