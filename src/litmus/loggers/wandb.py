@@ -89,6 +89,14 @@ class NeverInTheWay(WandbLogger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         self._carefully(lambda: self._log_metrics(metrics, step))
 
+    @rank_zero_only
+    def log_figures(self, figures: Mapping[str, str]) -> None:
+        """What a report shows, in HTML, each as a page of its own."""
+        import wandb
+
+        media = {f"report/{title}": wandb.Html(page(title, part), inject=False) for title, part in figures.items()}
+        self._carefully(lambda: self.experiment.log(media))
+
     def _log_metrics(self, metrics: Mapping[str, float], step: int | None) -> None:
         if not self._catch_up():
             super().log_metrics(metrics, step)
