@@ -78,9 +78,8 @@ def per_class(counts: NDArray[np.int64], classes: Sequence[str]) -> str:
     right = counts.diagonal()
     rows = []
     for name, hits, true, predicted in zip(classes, right, counts.sum(1), counts.sum(0), strict=True):
-        shares = (2 * hits / (true + predicted) if true + predicted else None,)
-        shares = (hits / predicted if predicted else None, hits / true if true else None, *shares)
-        rows.append((name, int(true), *(None if share is None else float(share) for share in shares)))
+        parts = ((hits, predicted), (hits, true), (2 * hits, true + predicted))
+        rows.append((name, int(true), *(float(some / whole) if whole else None for some, whole in parts)))
     return long_table(("class", "examples", "precision", "recall", "F1"), rows, MOST_NAMED)
 
 

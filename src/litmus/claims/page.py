@@ -9,7 +9,7 @@ from litmus.claims.table import Row, cells, headline
 from litmus.folder import write_whole
 from litmus.page import Raw, command, details, inline, link, page, svg, table
 
-HEAD = ("claim", "verdict", "paper", "here, 95 % interval", "difference", "n", "from, to", "a seed", "source", "on")
+HEAD = ("claim", "verdict", "paper", "here, 95 % interval", "difference", "n", "from, to", "a seed")
 CLASSES = {"reproduced": "good", "deviates": "bad"}
 KNOWN = ("seed", "value", "seconds", "run", "commit", "device")
 
@@ -29,12 +29,11 @@ def write_page(rows: Sequence[Row], folder: Path) -> Path:
 
 
 def _cells(row: Row) -> list[object]:
-    name, _, here, n, ends, difference, verdict, seconds, machine = cells(row)
+    name, _, here, n, ends, difference, verdict, seconds, _ = cells(row)
     claim = row.recipe.claim
     word = Raw(f'<span class="{CLASSES.get(row.verdict.word, "dim")}">{html.escape(verdict)}</span>')
     numbers = map(_whole, (f"{claim.metric} {claim.value:.4g}", here, difference, n, ends, seconds))
-    source = Raw(f"{link(claim.url, claim.paper)}, {html.escape(claim.where)}")
-    return [link(f"#{name}", name), word, *numbers, source, machine]
+    return [link(f"#{name}", name), word, *numbers]
 
 
 def _whole(text: str) -> Raw:

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from litmus.sweeps.trials import Trial
 
@@ -33,7 +34,7 @@ def history(trials: Sequence[Trial], metric: str, mode: str) -> Figure | None:
     best = np.minimum.accumulate(values) if mode == "min" else np.maximum.accumulate(values)
     axes.step(places, best, where="post", label="best so far")
     axes.set(xlabel="trial", ylabel=metric)
-    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend()
     axes.grid(alpha=0.3)
     return figure
@@ -54,7 +55,7 @@ def parallel_coordinates(trials: Sequence[Trial], metric: str, mode: str) -> Fig
     goodness = values if mode == "max" else -values
     shades = (goodness - goodness.min()) / (np.ptp(goodness) or 1.0)
     for number in np.argsort(goodness):  # the best on top
-        colour = SHADES(0.1 + 0.7 * float(shades[number]))
+        colour = SHADES(0.3 + 0.55 * float(shades[number]))
         axes.add_line(Line2D(range(len(columns)), heights[:, number], color=colour, linewidth=1.4, alpha=0.8))
     axes.set(xlim=(-0.3, len(columns) - 0.4), ylim=(-0.06, 1.06), yticks=[])
     axes.set_xticks(range(len(columns)), [key.replace(".", ".\n") for key in columns])
@@ -70,7 +71,7 @@ def importance(shares: Mapping[str, float]) -> Figure | None:
         return None
     figure = Figure(figsize=(9, 0.9 + 0.34 * len(shares)), layout="constrained")
     axes = figure.subplots()
-    keys = list(reversed(shares))
+    keys = list(shares)[::-1]
     bars = axes.barh(range(len(keys)), [shares[key] for key in keys], height=0.6)
     axes.bar_label(bars, fmt="%.2f", padding=4)
     axes.set_yticks(range(len(keys)), keys)
