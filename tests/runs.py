@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 
 from litmus.folder import best_checkpoint, read_metrics, step_checkpoints
 
-TIMINGS = {"train/examples_per_second", "rates"}  # the only things in which two equal runs differ
+TIMINGS = {"train/examples_per_second", "train/memory_gib", "rates"}  # the only things in which two equal runs differ
 
 
 def last_run(config: DictConfig) -> Path:

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import yaml
+from conftest import Compose
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
 
 from litmus.cli import main
-from litmus.explain import explain
+from litmus.explain import FOLLOWS, Change, changes, explain
 
 ROOT = Path(__file__).parents[1]
 
@@ -74,3 +77,21 @@ def test_a_reader_that_has_had_enough_is_no_error() -> None:
         f"{sys.executable} -m litmus.cli explain | head -1", shell=True, capture_output=True, text=True
     )
     assert done.stdout == "key\tvalue\tfrom\tas\n" and done.stderr == ""
+
+
+def test_what_was_changed_is_told_with_what_it_would_be(composed: Compose) -> None:
+    found = {change.key: change for change in changes(["experiment=airbench94", "optimizer.lr=3", "logger=csv"])}
+    assert found["model"] == Change("model", "airbench", "cnn", FOLLOWS)
+    assert found["logger"] == Change("logger", "csv", ["wandb"], "command line")
+    lr = found["optimizer.lr"]
+    assert (lr.choice, lr.place) == (None, "command line") and lr.default == explain(["optimizer=sgd"], "optimizer.lr")[
+        0
+    ]["value"]
+    assert found["epochs"].place.startswith("conf/experiment/airbench94.yaml:") and found["epochs"].default == 20
+    assert "trainer.max_epochs" not in found and "task" not in found
+    before = GlobalHydra.instance().hydra
+    with initialize_config_dir(str(ROOT / "conf"), version_base="1.3"):  # as within a run
+        within = GlobalHydra.instance().hydra
+        assert changes(["seed=1"]) == [Change("seed", None, 0, "command line")]
+        assert GlobalHydra.instance().hydra is within
+    assert GlobalHydra.instance().hydra is before

@@ -46,7 +46,7 @@ def test_a_run_leaves_one_folder_that_explains_it(composed: Compose, capsys: pyt
     assert OmegaConf.load(folder / "overrides.yaml")[-1] == "trainer.max_epochs=2"
     assert load_config(folder).callbacks.checkpoint.folder == f"{folder}/checkpoints"
     page = (folder / "report.html").read_text()
-    assert page.count("<svg") == 3 and "test/accuracy" in page
+    assert page.count("<svg") == 4 and "test/accuracy" in page
     assert not re.search(r"(src|href|url)\W{1,3}https?:", page)  # it needs no network
     with open(folder / "metrics.csv") as file:
         names = {row["metric"] for row in csv.DictReader(file)}

@@ -16,16 +16,22 @@ PAGE = """<!doctype html>
 <style>
 :root {{ color-scheme: light dark }}
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
-figure {{ margin: 1rem 0; padding: 1rem; background: #fff; border-radius: .5rem; overflow-x: auto }}
-figure svg {{ max-width: 100%; min-width: 34rem; height: auto }}
+figure {{ margin: 1rem 0; padding: 1rem; border: 1px solid #8886; border-radius: .5rem; overflow-x: auto }}
+figure svg {{ max-width: 100%; min-width: 34rem; height: auto; fill: currentColor }}
 .wide {{ overflow-x: auto }}
 table {{ border-collapse: collapse }} td, th {{ padding: .2rem 1rem .2rem 0; text-align: left; vertical-align: top }}
 .number {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }}
 th.number {{ white-space: normal; vertical-align: bottom }} thead th {{ vertical-align: bottom }}
-td.text {{ min-width: 16rem; overflow-wrap: anywhere; white-space: pre-line }}
+td.text {{ min-width: min(16rem, 55vw); overflow-wrap: anywhere; white-space: pre-line }}
 td small {{ white-space: pre }}
 meter {{ width: 8rem }}
 pre {{ overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere }}
+pre.command {{ padding: .6rem 1rem; border: 1px solid #8886; border-radius: .5rem; user-select: all }}
+.good {{ color: light-dark(#1a7f37, #4ac26b) }} .bad {{ color: light-dark(#cf222e, #ff7b72) }}
+.dim {{ color: light-dark(#57606a, #9198a1) }}
+.plus {{ background: rgb(214 60 50 / var(--share)) }} .minus {{ background: rgb(50 110 240 / var(--share)) }}
+p.tokens {{ white-space: pre-wrap; overflow-wrap: anywhere; margin: .2rem 0 1rem }}
+h1 {{ overflow-wrap: anywhere }}
 </style>
 <h1>{title}</h1>
 {body}
@@ -43,11 +49,17 @@ def page(title: str, body: str) -> str:
 
 
 def svg(figure: Figure) -> str:
-    """A figure as an SVG file; the same figure gives the same characters."""
+    """A figure as an SVG file; the same figure gives the same characters.
+
+    It has no background, and what is black in it takes the colour of the text around it, so it is read in the dark too.
+    """
+    for legend in filter(None, (axes.get_legend() for axes in figure.axes)):
+        legend.get_frame().set_visible(False)
     buffer = io.StringIO()
+    metadata = dict.fromkeys(("Creator", "Date", "Format", "Type"))
     with rc_context({"svg.hashsalt": "litmus"}):
-        figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))
-    return buffer.getvalue()
+        figure.savefig(buffer, format="svg", metadata=metadata, transparent=True)
+    return buffer.getvalue().replace("#000000", "currentColor")
 
 
 def inline(picture: str) -> str:
@@ -100,6 +112,26 @@ def bar(share: float) -> Raw:
 def small(text: str) -> Raw:
     """Lines that stay as they are, such as names of files."""
     return Raw(f"<small>{html.escape(text)}</small>")
+
+
+def tokens(pieces: Sequence[str], shares: Sequence[float]) -> str:
+    """A text with its tokens marked: red from 0 to 1, blue from 0 to -1."""
+    marked = (
+        f'<span class="{"plus" if share > 0 else "minus"}" style="--share:{min(abs(share), 1.0):.2f}">'
+        f"{html.escape(piece)}</span>"
+        for piece, share in zip(pieces, shares, strict=True)
+    )
+    return f'<p class="tokens">{"".join(marked)}</p>'
+
+
+def link(address: str, text: str) -> Raw:
+    """A place to go to; the address is relative to the page, or of the web."""
+    return Raw(f'<a href="{html.escape(address)}">{html.escape(text)}</a>')
+
+
+def command(text: str) -> str:
+    """A command line, which one click selects."""
+    return f'<pre class="command">{html.escape(text)}</pre>'
 
 
 def details(title: str, content: str) -> str:

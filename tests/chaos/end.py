@@ -12,6 +12,7 @@ from litmus.folder import best_checkpoint, read_metrics, read_record, step_check
 LEFT_OUT = {
     "rates",  # timings
     "train/examples_per_second",
+    "train/memory_gib",
     "epoch_loop.val_loop.batch_progress",  # Lightning counts a validation twice that it finds done; nothing reads that
 }
 FACTS = ("status", "metrics", "objective", "epoch", "step", "data", "parameters", "world_size")

@@ -1,6 +1,7 @@
 """`litmus paper`: the claims as tables in Markdown and LaTeX, and as figures in PDF and PNG."""
 
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from litmus.folder import write_whole
 FORMATS = ("pdf", "png")
 DOTS = 200  # an inch of a PNG
 POINTS = 100  # of a mean curve
+HEIGHTS = (5, -11, 18, -24, 31, -37)  # of names above and below their dots
 FAR = 3.0  # tolerances, beyond which a claim is drawn at the edge
 COLOURS = {"reproduced": "tab:green", "deviates": "tab:red"}
 
@@ -38,8 +40,8 @@ def bars(rows: Sequence[Row]) -> Figure:
     """Each claim's mean with its interval, as a distance from the paper's value."""
     figure = Figure(figsize=(7, 1.0 + 0.3 * len(rows)), layout="constrained")
     axes = figure.subplots()
-    axes.axvspan(-1, 1, color="0.9")
-    axes.axvline(0, color="0.4", linewidth=1)
+    axes.axvspan(-1, 1, color="gray", alpha=0.15)
+    axes.axvline(0, color="gray", linewidth=1)
     for place, row in enumerate(reversed(rows)):
         off, half = distance(row)
         colour = COLOURS.get(row.verdict.word, "tab:gray")
@@ -55,13 +57,16 @@ def costs(rows: Sequence[Row]) -> Figure:
     """Seconds of a seed against the distance from the paper."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
-    axes.axhspan(-1, 1, color="0.9")
+    axes.axhspan(-1, 1, color="gray", alpha=0.15)
+    points = []
     for row in rows:
         seconds = [float(run["seconds"]) for run in row.runs if run.get("seconds")]
         if seconds:
-            point = float(np.median(seconds)), min(max(distance(row)[0], -FAR), FAR)
-            axes.plot(*point, "o", color=COLOURS.get(row.verdict.word, "tab:gray"))
-            axes.annotate(row.recipe.name, point, fontsize=7, xytext=(4, 4), textcoords="offset points")
+            points.append((float(np.median(seconds)), min(max(distance(row)[0], -FAR), FAR), row))
+    for place, (x, y, row) in enumerate(sorted(points, key=itemgetter(0, 1))):
+        axes.plot(x, y, "o", color=COLOURS.get(row.verdict.word, "tab:gray"))
+        offset = 4, HEIGHTS[place % len(HEIGHTS)]  # points; neighbours do not write over each other
+        axes.annotate(row.recipe.name, (x, y), fontsize=7, xytext=offset, textcoords="offset points")
     axes.margins(x=0.25)
     axes.set(xscale="log", ylim=(-FAR - 0.2, FAR + 0.2))
     axes.set(xlabel="seconds of a seed", ylabel="here - paper, in tolerances")
@@ -86,7 +91,8 @@ def curves(row: Row) -> Figure | None:
     metrics = list(dict.fromkeys(name.partition("/")[2] for name in names))
     if not metrics:
         return None
-    figure = Figure(figsize=(4 * len(metrics), 3.2), layout="constrained")
+    figure = Figure(figsize=(4.5 * len(metrics), 3.4))
+    figure.subplots_adjust(0.11 / len(metrics), 0.14, 0.99, 0.83, wspace=0.2)
     for axes, metric in zip(np.atleast_1d(figure.subplots(1, len(metrics))), metrics, strict=True):
         for name in (name for name in names if name.partition("/")[2] == metric):
             steps = [np.array([point[0] for point in each[name]]) for each in kept]

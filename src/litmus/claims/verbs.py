@@ -5,6 +5,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from litmus.config import CONF
+
+PAPER = CONF.parent / "experiments" / "paper"  # what is drawn of the results; git keeps only these
+
 
 def add(verbs: Any) -> None:
     """The verbs."""
@@ -21,7 +25,7 @@ def add(verbs: Any) -> None:
     verb.set_defaults(function=reproduce)
 
     verb = verbs.add_parser("paper", help="tables and figures of the claims, for a paper")
-    verb.add_argument("--output", type=Path, default=Path("experiments/paper"), help="folder (default: %(default)s)")
+    verb.add_argument("--output", type=Path, default=PAPER, help="folder (default: %(default)s)")
     verb.set_defaults(function=paper)
 
     verb = verbs.add_parser("compare", help="two recipes or sweeps, seed by seed")
@@ -58,20 +62,26 @@ def reproduce(options: argparse.Namespace) -> None:
         sys.exit(stopped.exit_code)
     finally:
         write_table()
+    from litmus.claims.page import write_page
+
+    report = write_page(committed(), PAPER)
     rows = rows_of(recipes, bool(visible_gpus()))
     for row in rows:
         claim, summary = row.recipe.claim, row.verdict.summary
         found = f"{summary.mean:.4g} (n={summary.n})" if summary else "-"
         print(f"{row.recipe.name}: {claim.metric} {found}, {claim.paper} {claim.value:.4g}: {row.verdict}")
+    print(f"report: {report}")
     sys.exit(0 if all(row.verdict.word in ("reproduced", "reported") for row in rows) else 1)
 
 
 def paper(options: argparse.Namespace) -> None:
     """Prints the files that it writes."""
     from litmus.claims.check import committed
+    from litmus.claims.page import write_page
     from litmus.claims.paper import write
 
-    for path in write(committed(), options.output):
+    rows = committed()
+    for path in (*write(rows, options.output), write_page(rows, options.output)):
         print(path)
 
 

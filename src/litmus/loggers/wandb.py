@@ -16,6 +16,7 @@ from pytorch_lightning.utilities import rank_zero_only
 
 from litmus.folder import read_metrics
 from litmus.loggers.server import PATIENCE, has_key, let_go, reason, within
+from litmus.page import page
 from litmus.redact import redact
 from litmus.run import in_sweep
 
@@ -89,6 +90,11 @@ class NeverInTheWay(WandbLogger):
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         self._carefully(lambda: self._log_metrics(metrics, step))
 
+    @rank_zero_only
+    def log_figures(self, figures: Mapping[str, str]) -> None:
+        """What a report shows, in HTML, each as a page of its own."""
+        self._carefully(lambda: self.experiment.log({f"report/{name}": shown(name, figures[name]) for name in figures}))
+
     def _log_metrics(self, metrics: Mapping[str, float], step: int | None) -> None:
         if not self._catch_up():
             super().log_metrics(metrics, step)
@@ -140,6 +146,13 @@ class NeverInTheWay(WandbLogger):
                 self._experiment = None
                 self._wandb_init["mode"] = mode
         return action()
+
+
+def shown(title: str, content: str) -> Any:
+    """A page of W&B's."""
+    import wandb
+
+    return wandb.Html(page(title, content), inject=False)
 
 
 def close_wandb(failed: bool, status: str | None = None) -> None:

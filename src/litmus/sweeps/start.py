@@ -1,5 +1,7 @@
 """From a command line with -m to jobs that run: a grid, or a search."""
 
+import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -45,11 +47,21 @@ def start_grid(launcher: Launcher, points: Sequence[Sequence[str]]) -> list[Job]
     for job in source.before:
         table.compare(value_of(job.outcome().record, objective.metric), job.label)
     work_off(source, executor, table)
+    _report_grid(jobs, root / ".sweeps" / group, objective)
     if failed := [*source.failed_before, *source.failed]:
         raise ValueError(
             f"{len(failed)} of {len(jobs)} jobs failed: the same command with --retry-failed runs them again"
         )
     return jobs
+
+
+def _report_grid(jobs: Sequence[Job], folder: Path, objective: DictConfig) -> None:
+    from litmus.sweeps.report import write_report
+    from litmus.sweeps.trials import trials_of
+
+    again = shlex.join(["python", *sys.argv])
+    trials = trials_of(jobs, objective.metric)
+    print(f"report: {write_report(folder, trials, (objective.metric, objective.mode), [again])}")
 
 
 def start_search(launcher: Launcher, overrides: Sequence[Override]) -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import shlex
 import statistics
 import subprocess
@@ -11,18 +12,24 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import optuna
 from omegaconf import DictConfig, OmegaConf
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from litmus.folder import read_record, write_whole
 from litmus.sweeps.job import Job
 from litmus.sweeps.plan import Plan
+from litmus.sweeps.report import write_report
 from litmus.sweeps.search import REASON, RUN, Search
 from litmus.sweeps.space import overrides_of
+from litmus.sweeps.trials import Trial
+
+STATES = {TrialState.COMPLETE: "done", TrialState.PRUNED: "pruned", TrialState.FAIL: "failed"}  # of those that are over
+FEWEST = 4  # different values, below which nothing is said of importance
 
 
 def summarize(search: Search, plan: Plan, confirmed: Sequence[Job]) -> None:
-    """Prints the best trial with the command that trains it, and writes summary.json and trials.csv."""
+    """Prints the best trial with the command that trains it, and writes summary.json, trials.csv and report.html."""
     rows = [_row(search, trial) for trial in search.ended()]
     best = [_row(search, trial) for trial in search.best()]
     tested = _tested(confirmed)
@@ -40,15 +47,26 @@ def summarize(search: Search, plan: Plan, confirmed: Sequence[Job]) -> None:
         writer = csv.DictWriter(file, list(dict.fromkeys(key for row in rows for key in row)))
         writer.writeheader()
         writer.writerows(rows)
+    commands = [
+        f"python train.py {shlex.join([*plan.common, *overrides_of(search.point(one))])}" for one in search.best()
+    ]
+    report = write_report(
+        search.folder,
+        [_trial(search, trial) for trial in search.ended()],
+        next(iter(search.objectives.items())),
+        [shlex.join(["python", *sys.argv]), *commands],
+        _importance(search),
+        tested,
+    )
     if tested:
         for metric, found in tested.items():
             print(f"tested with {found['n']} seeds: {metric} {found['mean']:.4g} ± {found['sd']:.2g}")
         return
-    for trial, row in zip(search.best(), best, strict=True):
+    for command, row in zip(commands, best, strict=True):
         values = "  ".join(f"{metric} {row[metric]:.4g}" for metric in search.objectives)
         print(f"best: {values}  trial {row['number']}, run {row['run']}")
-        print(f"  python train.py {shlex.join([*plan.common, *overrides_of(search.point(trial))])}")
-    print(f"all trials: {search.folder}/trials.csv")
+        print(f"  {command}")
+    print(f"all trials: {search.folder}/trials.csv, and for people: {report}")
 
 
 def log_summary(folder: Path, logger: DictConfig) -> None:
@@ -70,6 +88,34 @@ def _row(search: Search, trial: FrozenTrial) -> dict[str, Any]:
         "reason": trial.user_attrs.get(REASON, ""),
         **search.point(trial),
     }
+
+
+def _trial(search: Search, trial: FrozenTrial) -> Trial:
+    """For the report; the value is that of the first objective."""
+    run = trial.user_attrs.get(RUN)
+    folder = search.root / run if run and (search.root / run / "run.json").exists() else None
+    value = trial.values[0] if trial.values else None
+    return Trial(
+        trial.number,
+        search.point(trial),
+        STATES[trial.state],
+        value if value is not None and math.isfinite(value) else None,
+        folder,
+        read_record(folder) if folder else {},
+        trial.user_attrs.get(REASON, ""),
+    )
+
+
+def _importance(search: Search) -> dict[str, float]:
+    """The share of the variance of the first objective that each parameter explains (Hutter et al. 2014, "An efficient
+    approach for assessing hyperparameter importance"), the largest first; none if too few trials tell."""
+    complete = search.study.get_trials(deepcopy=False, states=[TrialState.COMPLETE])
+    if len({trial.values[0] for trial in complete}) < FEWEST:
+        return {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    return optuna.importance.get_param_importances(
+        search.study, evaluator=evaluator, target=lambda trial: trial.values[0]
+    )
 
 
 def _tested(jobs: Sequence[Job]) -> dict[str, Mapping[str, float]]:

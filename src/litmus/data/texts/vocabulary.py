@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 from tokenizers import Tokenizer
@@ -57,6 +57,11 @@ class Vocabulary:
 
     def decode(self, ids: Sequence[int]) -> str:
         return str(self.tokenizer.decode(list(ids), skip_special_tokens=False))
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """What each token adds to the text, with the space before it."""
+        texts = ["", *(self.decode(ids[:end]) for end in range(1, len(ids) + 1))]
+        return [text[len(before) :] for before, text in pairwise(texts)]
 
     def _ids(self, encoding: Any) -> list[int]:
         ids: list[int] = encoding.ids
