@@ -17,8 +17,8 @@ from litmus.runs.verbs import RUN as RUN_HELP
 DEFAULT_ROOT = "outputs"
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Parses the command line and runs one verb; a mistake is one sentence and exit code 1."""
+def parser() -> argparse.ArgumentParser:
+    """The verbs and what they take."""
     parser = argparse.ArgumentParser("litmus", description=__doc__)
     parser.add_argument("--root", default=DEFAULT_ROOT, type=Path, help="folder of the runs (default: %(default)s)")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -69,8 +69,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verb.set_defaults(function=sweep_wandb)
 
     litmus.runs.verbs.add(verbs)
+    return parser
 
-    options = parser.parse_args(arguments)
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parses the command line and runs one verb; a mistake is one sentence and exit code 1."""
+    options = parser().parse_args(arguments)
     try:
         options.function(options)
         sys.stdout.flush()
