@@ -66,7 +66,7 @@ def command_page() -> str:
 
 def _verbs(one: argparse.ArgumentParser, level: int) -> Iterator[str]:
     """What a parser says of itself, and then the parsers below it."""
-    usage = one.format_usage().removeprefix("usage: ").rstrip()
+    usage = one.format_usage().removeprefix("usage: ").rstrip().replace("\n" + 7 * " ", "\n")
     rows = [
         f"| {_names(action)} | {_cell(one._get_formatter()._expand_help(action) if action.help else '')} |"
         for action in one._actions

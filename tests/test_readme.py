@@ -22,7 +22,7 @@ from litmus.claims.check import committed
 README = (ROOT / "README.md").read_text()
 CHINESE = (ROOT / "README.zh-CN.md").read_text()
 PATH = commands(README.split("\n## Your first quarter of an hour\n")[1].split("\n## ")[0], "bash")
-SHORT = "data.train_size=640 logger=csv"  # a run on a part of the digits
+LONG = ("python train.py", "litmus compare", "make test")  # a run more, or of several
 
 
 def test_the_readme_is_a_page() -> None:
@@ -45,13 +45,22 @@ def test_make_passes_overrides_on() -> None:
     assert "train.py model=resnet20 data=cifar10" in done.stdout
 
 
-@pytest.mark.parametrize("words", [SHORT, pytest.param("", marks=pytest.mark.slow)], ids=["short", "word by word"])
-def test_a_newcomer_gets_through(words: str, tmp_path: Path) -> None:
-    """On a fresh clone, one command after the other, as they stand; or each run on a part of the digits."""
+def test_a_newcomer_gets_through_what_is_quick(tmp_path: Path) -> None:
+    """On a fresh clone: the first run, and whatever is asked about it."""
+    newcomer = Newcomer(tmp_path)
+    quick = [command for command in PATH if not command.startswith(LONG)]
+    for command in quick:
+        EXPECTED[command](newcomer, newcomer.types(command))
+    assert len(quick) >= 9
+
+
+@pytest.mark.slow
+def test_a_newcomer_gets_through(tmp_path: Path) -> None:
+    """On a fresh clone, word by word."""
     newcomer = Newcomer(tmp_path)
     for command in PATH:
-        EXPECTED[command](newcomer, newcomer.types(command, words))
-    assert len(newcomer.runs()) == 7
+        EXPECTED[command](newcomer, newcomer.types(command))
+    assert len(newcomer.runs()) == 7 and list(EXPECTED) == PATH
 
 
 class Newcomer:
@@ -62,19 +71,9 @@ class Newcomer:
         self.environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline"}
         self.environment.pop("PYTHONPATH", None)
 
-    def types(self, command: str, words: str) -> str:
+    def types(self, command: str) -> str:
         """What the command prints."""
         given = command.replace("ADDRESS", shlex.quote(str(ROOT)))
-        if command == "make train" and words:
-            given += f" ARGS='{words}'"
-        elif command.startswith("python train.py") and "resume" not in command:
-            given += f" {words}"
-        if command.startswith("cd "):
-            self.folder /= command.removeprefix("cd ")
-            borrow_environment(self.folder)
-        elif command.startswith("source "):
-            assert (self.folder / command.removeprefix("source ")).exists()
-            self.before = f"{command} && "
         process = subprocess.Popen(
             ["bash", "-c", self.before + given],
             cwd=self.folder,
@@ -89,6 +88,11 @@ class Newcomer:
             self._presses_ctrl_c(process)
         output, errors = process.communicate()
         assert stopped or process.returncode == 0, f"{command}: {output}{errors}"
+        if command.startswith("cd "):
+            self.folder /= command.removeprefix("cd ")
+            borrow_environment(self.folder)
+        elif command.startswith("source "):
+            self.before = f"{command} && "
         return output
 
     def _presses_ctrl_c(self, process: "subprocess.Popen[str]") -> None:
@@ -109,7 +113,7 @@ class Newcomer:
     def trained(self, count: int, status: str = "done") -> None:
         runs = self.runs()
         assert len(runs) == count and runs[-1]["status"] == status
-        assert status != "done" or runs[-1]["metrics"]["test/accuracy"] > 0.5  # type: ignore[index]
+        assert status != "done" or runs[-1]["metrics"]["test/accuracy"] > 0.7  # type: ignore[index]
         self.knows(self.folder / "outputs" / str(runs[-1]["id"]))
 
     @staticmethod
@@ -154,7 +158,7 @@ EXPECTED: dict[str, Callable[[Newcomer, str], None]] = {
     "litmus runs show last": _says('"status": "done"', '"commit"', "test/accuracy"),
     "python train.py -m seed=0,1 epochs=4 name=plain": lambda newcomer, output: newcomer.trained(3),
     "python train.py -m seed=0,1 epochs=4 name=faster optimizer.lr=0.01": lambda newcomer, output: newcomer.trained(5),
-    "litmus runs list": _says("cnn-digits", "plain", "faster"),
+    "litmus runs list": _says("cnn-digits", "done", "test/accuracy"),
     "litmus compare plain faster": _says("over 2 seeds that both have", "difference"),
     "litmus explain --key optimizer.lr": _says("conf/optimizer/adamw.yaml", "0.002"),
     "python train.py epochs=30": lambda newcomer, output: newcomer.trained(6, "interrupted"),
