@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup train test lint format bench chaos paper clean
+.PHONY: help setup train test lint format bench chaos paper docs clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ chaos: setup ## Kill runs, fill disks, spoil checkpoints: is anything lost? ARGS
 
 paper: setup ## Tables (Markdown, LaTeX) and figures (PDF, PNG) of the claims in experiments/paper
 	$(BIN)/litmus paper
+
+docs: setup ## Build the documentation into docs/build; warnings are errors
+	$(BIN)/python -m sphinx -q -W --keep-going docs docs/build
 
 clean: ## Remove .venv and caches, never data or outputs
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache src/*.egg-info

@@ -19,8 +19,8 @@ DEFAULT_ROOT = "outputs"
 WORDS = ("names", "overrides", "conditions")  # arguments of which there may be any number
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Parses the command line and runs one verb; a mistake is one sentence and exit code 1."""
+def parser() -> argparse.ArgumentParser:
+    """The verbs and what they take."""
     parser = argparse.ArgumentParser("litmus", description=__doc__)
     parser.add_argument("--root", default=DEFAULT_ROOT, type=Path, help="folder of the runs (default: %(default)s)")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
@@ -78,12 +78,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "shell", choices=("bash", "zsh", "fish"), help='eval "$(litmus completion bash)" in its start-up file'
     )
     verb.set_defaults(function=completion)
+    return parser
 
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parses the command line and runs one verb; a mistake is one sentence and exit code 1."""
+    verbs = parser()
     if "_ARGCOMPLETE" in os.environ:
         from litmus.completion import complete
 
-        complete(parser)
-    options = parse(parser, arguments)
+        complete(verbs)
+    options = parse(verbs, arguments)
     try:
         options.function(options)
         sys.stdout.flush()

@@ -106,5 +106,9 @@ def _noncentrality(score: float, n: int, share: float, nct: Any) -> float:
     """For which a t as large has this probability of being below."""
     from scipy.optimize import brentq
 
+    def excess(delta: float) -> float:
+        below = float(nct.cdf(score, n - 1, delta))
+        return (float(delta < score) if math.isnan(below) else below) - share  # scipy has NaN for what is far away
+
     reach = abs(score) + 10 * math.sqrt(n) + 10
-    return float(brentq(lambda delta: float(nct.cdf(score, n - 1, delta)) - share, -reach, reach))
+    return float(brentq(excess, -reach, reach))
