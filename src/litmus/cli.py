@@ -15,6 +15,7 @@ from litmus.folder import find_run
 from litmus.runs.verbs import RUN as RUN_HELP
 
 DEFAULT_ROOT = "outputs"
+FORMATS = ("ckpt", "onnx", "torch", "safetensors", "hf")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -54,8 +55,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     verb.set_defaults(function=prepare)
 
     litmus.claims.verbs.add(verbs)
-    verb = verbs.add_parser("export", help="a run's best weights in one file, of shards too")
+    verb = verbs.add_parser("export", help="a run's best weights in one file, or its network for other programs")
     verb.add_argument("run", help=RUN_HELP)
+    verb.add_argument("overrides", nargs="*", help="such as data.root=DIR, for the check")
+    verb.add_argument(
+        "--format", choices=FORMATS, default="ckpt", help="model.ckpt joins shards (default: %(default)s)"
+    )
+    verb.add_argument("--output", type=Path, metavar="DIR", help="a new folder (default: export/FORMAT in the run's)")
+    verb.add_argument(
+        "--check",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="test examples to compare on (default: %(default)s; 0: none)",
+    )
     verb.set_defaults(function=export)
 
     sweep = verbs.add_parser("sweep", help="a search by a server").add_subparsers(required=True, metavar="wandb")
@@ -140,10 +153,23 @@ def prepare(options: argparse.Namespace) -> None:
 
 
 def export(options: argparse.Namespace) -> None:
-    """Writes the best weights into model.ckpt in the run's folder, and prints its path."""
-    from litmus.export import export
+    """Writes a file or a folder, says how far its predictions are from the run's, and prints its path."""
+    run = find_run(options.run, options.root)
+    if options.format == "ckpt":
+        from litmus.export.checkpoint import join
 
-    print(export(find_run(options.run, options.root)))
+        if options.output is not None or options.overrides:
+            raise ValueError("--format ckpt writes model.ckpt into the run's own folder: it takes no --output, no data")
+        print(join(run))
+        return
+    from litmus.export.export import export
+
+    if options.check < 0:
+        raise ValueError(f"--check {options.check} is below 0")
+    folder, check = export(run, options.format, options.output, options.check, options.overrides)
+    if check:
+        print(f"{check['examples']} test examples: largest difference {check['largest_difference']:.1e}")
+    print(folder)
 
 
 def sweep_wandb(options: argparse.Namespace) -> None:
