@@ -71,6 +71,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     verb.set_defaults(function=export)
 
+    verb = verbs.add_parser("serve", help="predict over HTTP, for other programs on this machine")
+    verb.add_argument("run", help=RUN_HELP)
+    verb.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine)")
+    verb.add_argument("--port", type=int, default=8000, help="(default: %(default)s; 0: any that is free)")
+    verb.add_argument("--most", type=int, default=256, help="examples in a request (default: %(default)s)")
+    verb.add_argument("--megabytes", type=float, default=16.0, help="of a request (default: %(default)s)")
+    verb.set_defaults(function=serve)
+
     sweep = verbs.add_parser("sweep", help="a search by a server").add_subparsers(required=True, metavar="wandb")
     verb = sweep.add_parser("wandb", help="a file of conf/sweep as a sweep of W&B's, and agents that run it here")
     verb.add_argument("name", help="of a file in conf/sweep")
@@ -170,6 +178,13 @@ def export(options: argparse.Namespace) -> None:
     if check:
         print(f"{check['examples']} test examples: largest difference {check['largest_difference']:.1e}")
     print(folder)
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Prints the address, and answers until it is stopped."""
+    from litmus.serve.server import serve
+
+    serve(find_run(options.run, options.root), options.host, options.port, options.most, options.megabytes)
 
 
 def sweep_wandb(options: argparse.Namespace) -> None:
