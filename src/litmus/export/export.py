@@ -84,7 +84,8 @@ def write(predictor: Predictor, facts: dict[str, Any], form: str, folder: Path) 
             f"{predictor.config.model._target_} can't be written as --format {form}, --format safetensors takes any: "
             f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
         ) from error
-    return kind.read(folder)
+    predict: Callable[[Tensor], Tensor] = kind.read(folder)
+    return predict
 
 
 def checked(predict: Callable[[Tensor], Tensor], predictor: Predictor, form: str, count: int) -> dict[str, Any]:

@@ -20,7 +20,7 @@ class Whole(nn.Module):
     def __init__(self, task: Any, facts: dict[str, Any]) -> None:
         super().__init__()
         self.task, self.kind = task, facts["kind"]
-        self.longest = facts.get("max_length")
+        self.longest: int = facts.get("max_length", LENGTH)
         self.shape: list[int] = facts.get("shape") or []
         if self.kind == "image":
             channels, *size = facts["image_shape"]

@@ -31,7 +31,7 @@ def application(predictor: Predictor, name: str, limits: Limits, hosts: Sequence
     facts = data.preprocessing()
     kind: str = facts["kind"]
     strict = ConfigDict(strict=True, extra="forbid", title="Examples")
-    some: Any = (list[TYPES[kind]], Field(min_length=1, max_length=limits.examples, description=SENTENCES[kind]))
+    some: Any = (TYPES[kind], Field(min_length=1, max_length=limits.examples, description=SENTENCES[kind]))
     request_type = create_model("Examples", __config__=strict, examples=some)
     app = FastAPI(title=f"litmus serve {name}", docs_url="/docs", redoc_url=None)
     app.add_middleware(Limited, limits=limits)

@@ -11,11 +11,11 @@ from litmus.serve.limits import Limits
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "PPM")  # that Pillow decodes by itself
 Number = float | None
 TYPES: dict[str, Any] = {
-    "image": str,
-    "text": str,
-    "numbers": list[Number],
-    "forecast": list[list[Number]],
-    "tokens": list[Number],
+    "image": list[str],
+    "text": list[str],
+    "numbers": list[list[Number]],
+    "forecast": list[list[list[Number]]],
+    "tokens": list[list[Number]],
 }
 SENTENCES = {
     "image": f"an example is an image file ({', '.join(FORMATS)}) in base64",
