@@ -83,12 +83,13 @@ class TokenisedTexts(LightningDataModule):
         return torch.tensor(next(self.vocabulary.encode([text])))
 
     def preprocessing(self) -> dict[str, Any]:
-        """What stands between a text and the network besides the tokenizer, in plain values: the most tokens, the ids
-        for padding and for an empty text, ids that are left out, and whether tokens frame a text, of which the last is
-        never cut off."""
+        """What stands between a text and the network besides the tokenizer, in plain values: encodings of files, the
+        most tokens, the ids for padding and for an empty text, ids that are left out, and whether tokens frame a text,
+        of which the last is never cut off."""
         assert self.vocabulary is not None
         return {
             "kind": "text",
+            "encodings": self.encodings,
             "max_length": self.max_length,
             "padding": self.padding,
             "empty": self.vocabulary.unknown,

@@ -39,13 +39,23 @@ def texts(path: Path) -> Iterator[tuple[str, Any]]:
     tokenizer = Tokenizer.from_file(str(HERE / "tokenizer.json"))
     tokenizer.encode_special_tokens = True  # what looks like one in a text is text
     left_out, longest = set(FACTS["left_out"]), FACTS["max_length"]
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(decoded(path.read_bytes()).split("\n"), 1):
         if line.strip():
             line = line.rstrip("\r")
             ids = [index for index in tokenizer.encode(line).ids if index not in left_out] or [FACTS["empty"]]
             if len(ids) > longest:
                 ids = [*ids[: longest - 1], ids[-1]] if FACTS["framed"] else ids[:longest]
             yield f"{path}:{number}", np.array(ids, np.int64)
+
+
+def decoded(file: bytes) -> str:
+    """Its text, by the first encoding that fits."""
+    for encoding in FACTS["encodings"]:
+        try:
+            return file.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    sys.exit(f"the file is not in {' or '.join(FACTS['encodings'])}")
 
 
 def numbers(path: Path) -> Iterator[tuple[str, Any]]:
