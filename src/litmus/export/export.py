@@ -94,7 +94,13 @@ def checked(predict: Callable[[Tensor], Tensor], predictor: Predictor, form: str
     Raises:
         ValueError: If the difference is above the limit.
     """
-    examples, largest = difference(predict, predictor, count)
+    try:
+        examples, largest = difference(predict, predictor, count)
+    except (AssertionError, RuntimeError) as error:  # a size that torch did not keep open
+        raise ValueError(
+            f"what --format {form} writes of {predictor.config.model._target_} fails on real examples: "
+            f"{str(error).strip().splitlines()[0]}"
+        ) from error
     if largest > LIMIT:
         raise ValueError(
             f"--format {form} predicts something else than the run: on {examples} examples the largest difference is "
