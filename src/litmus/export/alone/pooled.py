@@ -19,7 +19,8 @@ class PooledForSequenceClassification(PreTrainedModel):
         if getattr(self.encoder, "pooler", None) is not None:
             self.encoder.pooler = None
         self.head = nn.Linear(config.hidden_size, config.num_labels)
-        self.post_init()
+        start: Any = self.post_init
+        start()
 
     def forward(
         self,
