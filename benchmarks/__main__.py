@@ -4,7 +4,20 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import exactness, gpu, memory, prepare, pruning, runs, shards, startup, sweeps, texts, throughput
+from benchmarks import (
+    exactness,
+    gpu,
+    leaving,
+    memory,
+    prepare,
+    pruning,
+    runs,
+    shards,
+    startup,
+    sweeps,
+    texts,
+    throughput,
+)
 
 BENCHMARKS = {
     "startup": startup,
@@ -18,6 +31,7 @@ BENCHMARKS = {
     "runs": runs,
     "shards": shards,
     "gpu": gpu,
+    "leaving": leaving,
 }
 WHEN_ASKED = ("pruning",)  # it takes an hour
 

@@ -17,6 +17,7 @@ from litmus.runs.verbs import RUN as RUN_HELP
 
 DEFAULT_ROOT = "outputs"
 WORDS = ("names", "overrides", "conditions")  # arguments of which there may be any number
+FORMATS = ("ckpt", "onnx", "torch", "safetensors", "hf")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -56,9 +57,29 @@ def parser() -> argparse.ArgumentParser:
     verb.set_defaults(function=prepare)
 
     litmus.claims.verbs.add(verbs)
-    verb = verbs.add_parser("export", help="a run's best weights in one file, of shards too")
+    verb = verbs.add_parser("export", help="a run's best weights in one file, or its network for other programs")
     verb.add_argument("run", help=RUN_HELP)
+    verb.add_argument("overrides", nargs="*", help="such as data.root=DIR, for the check")
+    verb.add_argument(
+        "--format", choices=FORMATS, default="ckpt", help="model.ckpt joins shards (default: %(default)s)"
+    )
+    verb.add_argument("--output", type=Path, metavar="DIR", help="a new folder (default: export/FORMAT in the run's)")
+    verb.add_argument(
+        "--check",
+        type=int,
+        default=1000,
+        metavar="N",
+        help="test examples to compare on (default: %(default)s; 0: none)",
+    )
     verb.set_defaults(function=export)
+
+    verb = verbs.add_parser("serve", help="predict over HTTP, for other programs on this machine")
+    verb.add_argument("run", help=RUN_HELP)
+    verb.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s, this machine)")
+    verb.add_argument("--port", type=int, default=8000, help="(default: %(default)s; 0: any that is free)")
+    verb.add_argument("--most", type=int, default=256, help="examples in a request (default: %(default)s)")
+    verb.add_argument("--megabytes", type=float, default=16.0, help="of a request (default: %(default)s)")
+    verb.set_defaults(function=serve)
 
     sweep = verbs.add_parser("sweep", help="a search by a server").add_subparsers(required=True, metavar="wandb")
     verb = sweep.add_parser("wandb", help="a file of conf/sweep as a sweep of W&B's, and agents that run it here")
@@ -169,10 +190,30 @@ def prepare(options: argparse.Namespace) -> None:
 
 
 def export(options: argparse.Namespace) -> None:
-    """Writes the best weights into model.ckpt in the run's folder, and prints its path."""
-    from litmus.export import export
+    """Writes a file or a folder, says how far its predictions are from the run's, and prints its path."""
+    run = find_run(options.run, options.root)
+    if options.format == "ckpt":
+        from litmus.export.checkpoint import join
 
-    print(export(find_run(options.run, options.root)))
+        if options.output is not None or options.overrides:
+            raise ValueError("--format ckpt writes model.ckpt into the run's own folder: it takes no --output, no data")
+        print(join(run))
+        return
+    from litmus.export.export import export
+
+    if options.check < 0:
+        raise ValueError(f"--check {options.check} is below 0")
+    folder, check = export(run, options.format, options.output, options.check, options.overrides)
+    if check:
+        print(f"{check['examples']} test examples: largest difference {check['largest_difference']:.1e}")
+    print(folder)
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Prints the address, and answers until it is stopped."""
+    from litmus.serve.server import serve
+
+    serve(find_run(options.run, options.root), options.host, options.port, options.most, options.megabytes)
 
 
 def completion(options: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 from pytorch_lightning import Trainer
+from torch import Tensor
 
 from litmus.build import build_data, build_module, quieten_lightning
 from litmus.checkpoint import read_checkpoint
@@ -40,24 +41,61 @@ def evaluate(folder: Path, overrides: Sequence[str]) -> dict[str, float]:
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 
+class Predictor:
+    """A run that predicts, with the weights of its best checkpoint.
+
+    Args:
+        overrides: Values of the run's configuration to change, such as `data.root=DIR`.
+
+    Attributes:
+        config: Of the run.
+        module: Its task, in evaluation mode.
+        data: Its data module, which reads examples.
+
+    Raises:
+        ValueError: If the run is of a kind that predicts nothing.
+    """
+
+    def __init__(self, folder: Path, overrides: Sequence[str] = ()) -> None:
+        self.config = load_config(folder)
+        apply_overrides(self.config, overrides)
+        self.module, self.data = load(self.config, folder)
+        if not hasattr(self.data, "examples"):
+            raise ValueError(
+                f"{folder.name} is a language model, which goes on with a text: litmus generate {folder.name}"
+            )
+        self.module.eval()
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the values in a row."""
+        return list(self.module.columns(self.data))
+
+    def rows(self, examples: Sequence[Tensor]) -> list[list[list[Any]]]:
+        """The rows of each example: one, or one for each step that is forecast."""
+        with torch.inference_mode():
+            predictions = self.module.predictions(self.module(self.data.batch(examples)))
+        return [self.module.rows(prediction, self.data) for prediction in predictions]
+
+
 def predict(folder: Path, files: Sequence[Path]) -> Iterator[Sequence[str]]:
     """A table of what the run says of the examples in some files, its header first.
 
     Raises:
         ValueError: If a file can't be read as such examples, or the run is of a kind that predicts nothing.
     """
-    module, data = load(load_config(folder), folder)
-    if not hasattr(data, "examples"):
-        raise ValueError(f"{folder.name} is a language model, which goes on with a text: litmus generate {folder.name}")
-    module.eval()
-    yield ["example", *module.columns(data)]
-    examples = (example for path in files for example in data.examples(path))
+    predictor = Predictor(folder)
+    yield ["example", *predictor.columns]
+    examples = (example for path in files for example in predictor.data.examples(path))
     while some := list(islice(examples, BATCH)):
         names, inputs = zip(*some, strict=True)
-        with torch.inference_mode():
-            outputs = module(data.batch(inputs))
-        for name, output in zip(names, outputs, strict=True):
-            yield from ([name, *row] for row in module.rows(output, data))
+        for name, rows in zip(names, predictor.rows(inputs), strict=True):
+            yield from ([name, *map(in_words, row)] for row in rows)
+
+
+def in_words(value: Any) -> str:
+    """A value of a table: numbers to six digits."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def load(config: DictConfig, folder: Path) -> tuple[Any, Any]:

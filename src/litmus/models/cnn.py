@@ -91,6 +91,8 @@ class SequenceBlock(nn.Module):
         maps = self.conv(maps)
         if mask is None:
             return self._pool(F.relu(self.norm(maps), inplace=True)), None
+        if not self.training:  # the statistics stand: nothing is to be gathered, in a shape that an export can't know
+            return self._pool(F.relu(self.norm(maps)) * mask[:, None]), mask[:, ::2]
         steps = maps.transpose(1, 2)
         there = F.relu(self.norm(steps[mask]), inplace=True)  # the statistics are those of what is there
         maps = torch.zeros_like(steps).masked_scatter(mask[..., None], there).transpose(1, 2)
@@ -98,7 +100,7 @@ class SequenceBlock(nn.Module):
 
     @staticmethod
     def _pool(maps: Tensor) -> Tensor:
-        return F.max_pool1d(maps, 2, ceil_mode=True)  # a single step stays one, however many blocks
+        return F.max_pool2d(maps[:, :, None], (1, 2), ceil_mode=True)[:, :, 0]  # a single step stays one
 
 
 class SequenceCNN(nn.Module):

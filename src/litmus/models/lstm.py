@@ -42,7 +42,7 @@ def reverse(
     """Each sequence back to front; twice is the sequence itself."""
     if mirror is None:
         return sequence.flip(1)
-    return sequence[torch.arange(len(mirror), device=mirror.device)[:, None], mirror]
+    return sequence[torch.arange(mirror.shape[0], device=mirror.device)[:, None], mirror]
 
 
 def mirrored(mask: Bool[Tensor, "batch length"]) -> Int[Tensor, "batch length"]:

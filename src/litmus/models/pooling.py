@@ -28,7 +28,7 @@ class Pooling(nn.Module):
         if self.kind == "first":
             return sequence[:, 0]
         if self.kind == "last":
-            return sequence[:, -1] if mask is None else sequence[torch.arange(len(mask)), mask.sum(1) - 1]
+            return sequence[:, -1] if mask is None else sequence[torch.arange(mask.shape[0]), mask.sum(1) - 1]
         if self.kind == "max":
             there = sequence if mask is None else sequence.masked_fill(~mask[..., None], -torch.inf)
             return there.max(1).values

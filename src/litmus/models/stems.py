@@ -141,4 +141,4 @@ class Frames(nn.Module):
     ) -> tuple[Float[Tensor, "batch groups frames"], None]:
         missing = -series.shape[1] % self.frames
         whole = F.pad(series.transpose(1, 2), (0, missing), mode="replicate").transpose(1, 2) if missing else series
-        return whole.reshape(len(series), -1, self.width), None
+        return whole.reshape(series.shape[0], -1, self.width), None

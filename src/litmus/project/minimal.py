@@ -16,8 +16,8 @@ KEPT = {  # of groups whose files are examples; groups that are not here are kep
 FOLDERS = ("benchmarks", "docs", "experiments")  # of this project's own evidence
 PAGES = ("CONTRIBUTING.md", "README.zh-CN.md")  # that speak of what is left out
 EDITS = {  # of the files that speak of the folders
-    "Makefile": (re.compile(r"\nbench: .*\n\t.*\n"), re.compile(r"\bbench ")),
-    "pyproject.toml": (re.compile(r', "benchmarks"'),),
+    "Makefile": (re.compile(r"\n(bench|docs): .*\n(\t.*\n)+"), re.compile(r"\b(bench|docs) (?=\w)")),
+    "pyproject.toml": (re.compile(r', "(benchmarks|docs)"'),),
 }
 CODE = re.compile(r"src/\w+/(models|data/images|data/series|data/texts)/(?!__init__)\w+\.py")  # goes if not needed
 WORDS = re.compile(r"\b(data|model|experiment|sweep|prepare)=(\w+)")

@@ -55,9 +55,13 @@ class Classification(Task):
     def columns(self, data: Any) -> list[str]:
         return ["class", "probability"]
 
-    def rows(self, output: Tensor, data: Any) -> list[list[str]]:
-        probability, label = output.softmax(0).max(0)
-        return [[data.classes[int(label)], f"{float(probability):.6f}"]]
+    def predictions(self, outputs: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch classes"]:
+        """Probabilities."""
+        return outputs.softmax(1)
+
+    def rows(self, prediction: Tensor, data: Any) -> list[list[Any]]:
+        probability, label = prediction.max(0)
+        return [[data.classes[int(label)], float(probability)]]
 
     def on_test_start(self) -> None:
         self.confusion.reset()

@@ -41,7 +41,6 @@ class Forecasting(Task):
     def columns(self, data: Any) -> list[str]:
         return ["step", *data.columns]
 
-    def rows(self, output: Tensor, data: Any) -> list[list[str]]:
+    def rows(self, prediction: Tensor, data: Any) -> list[list[Any]]:
         """A row for each step, in the units of the series."""
-        steps = data.scale.undo(output).tolist()
-        return [[str(step), *(f"{value:.6g}" for value in values)] for step, values in enumerate(steps, 1)]
+        return [[step, *values] for step, values in enumerate(data.scale.undo(prediction).tolist(), 1)]

@@ -94,8 +94,8 @@ class Regression(Task):
         count = len(self.target_mean)
         return ["prediction"] if count == 1 else [f"prediction {number}" for number in range(1, count + 1)]
 
-    def rows(self, output: Tensor, data: Any) -> list[list[str]]:
-        return [[f"{number:.6g}" for number in output.tolist()]]
+    def rows(self, prediction: Tensor, data: Any) -> list[list[Any]]:
+        return [prediction.tolist()]
 
     def test_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         deviations = super().test_step(batch, batch_idx)

@@ -56,12 +56,16 @@ class Task(LightningModule):
         """What else the mean loss says; nothing, for most tasks."""
         return {}
 
+    def predictions(self, outputs: Tensor) -> Tensor:
+        """What a batch of outputs says; the outputs themselves, for most tasks."""
+        return outputs
+
     def columns(self, data: Any) -> list[str]:
         """Names of what `rows` gives; none for a task that predicts nothing."""
         raise NotImplementedError
 
-    def rows(self, output: Tensor, data: Any) -> list[list[str]]:
-        """What the output for one example says, in the words of its data."""
+    def rows(self, prediction: Tensor, data: Any) -> list[list[Any]]:
+        """What is predicted of one example, in the words and units of its data."""
         raise NotImplementedError
 
     def add(self, name: str, total: Tensor, count: int) -> None:

@@ -1,7 +1,9 @@
 """What data modules of images share: they are normalised and augmented on the device, and read for prediction."""
 
 from collections.abc import Iterator, Sequence
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -59,6 +61,24 @@ class Pictures(LightningDataModule):
     def examples(self, path: Path) -> Iterator[tuple[str, Tensor]]:
         """Name and bytes [height, width, channels] of the image in a file, for prediction."""
         yield str(path), torch.from_numpy(read_image(path, self.image_shape))
+
+    def example(self, file: bytes) -> Tensor:
+        """Bytes [height, width, channels] of the image in the bytes of a file.
+
+        Raises:
+            ValueError: If they can't be read as one.
+        """
+        return torch.from_numpy(read_image(BytesIO(file), self.image_shape))
+
+    def preprocessing(self) -> dict[str, Any]:
+        """What stands between an image file and the network, in plain values: size, then mean and standard deviation of
+        each channel, for values from 0 to 255."""
+        return {
+            "kind": "image",
+            "image_shape": list(self.image_shape),
+            "mean": self.mean.tolist(),
+            "std": self.std.tolist(),
+        }
 
     def batch(self, examples: Sequence[Tensor]) -> Tensor:
         """Images [batch, channels, height, width], ready for the network."""

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from litmus.data.fingerprint import fingerprint
 from litmus.data.loaders import InMemory, check_batching
 from litmus.data.series.gaps import Missing, close_gaps
-from litmus.data.series.numbers import read_numbers
+from litmus.data.series.numbers import as_floats, read_numbers
 from litmus.data.series.scale import Scale, Standardised, fitted
 from litmus.limits import Seed, Workers
 
@@ -126,7 +126,7 @@ class ForecastData(InMemory):
         self.scale = Scale(state_dict["mean"], state_dict["std"])
 
     def examples(self, path: Path) -> Iterator[tuple[str, Tensor]]:
-        """Place and input [length, channels] of the last steps of a table with the same columns, for prediction.
+        """Place and values [length, channels] of the last steps of a table with the same columns, for prediction.
 
         Raises:
             ValueError: If the table is too short, or not like the one that was trained on.
@@ -136,11 +136,37 @@ class ForecastData(InMemory):
             raise ValueError(f"{path} has {len(rows)} rows, and this network sees {self.length}: give at least as many")
         first = len(rows) - self.length
         seen = self._whole(rows[first:], first, str(path))
-        yield f"{path} row {len(rows)}", fitted(self.scale)(torch.from_numpy(seen))
+        yield f"{path} row {len(rows)}", torch.from_numpy(seen)
+
+    def example(self, rows: Sequence[Sequence[float | None]]) -> Tensor:
+        """Values [length, channels] of the last steps of a series, of which None is one that is missing.
+
+        Raises:
+            ValueError: If there are too few steps, a step has another number of values, or a gap is not to be filled.
+        """
+        if len(rows) < self.length:
+            raise ValueError(f"the example has {len(rows)} steps, and this network sees {self.length}: give as many")
+        first = len(rows) - self.length
+        for step, row in enumerate(rows[first:], first + 1):
+            if len(row) != len(self.columns):
+                raise ValueError(f"step {step} has {len(row)} values, and there are {len(self.columns)} columns")
+        return torch.from_numpy(self._whole(np.stack([as_floats(row) for row in rows[first:]]), first, "the example"))
+
+    def preprocessing(self) -> dict[str, Any]:
+        """What stands between a series and the network, and between its forecast and the units of the series, in plain
+        values: steps and channels that are seen, steps that are forecast, the columns' names, mean and standard
+        deviation."""
+        return {
+            "kind": "forecast",
+            "shape": [self.length, len(self.columns)],
+            "horizon": self.horizon,
+            "columns": self.columns,
+            **fitted(self.scale).facts(),
+        }
 
     def batch(self, examples: Sequence[Tensor]) -> Tensor:
         """What is seen [batch, length, channels], ready for the network."""
-        return torch.stack(list(examples))
+        return fitted(self.scale)(torch.stack(list(examples)))
 
     def _whole(self, rows: NDArray[np.float32], first: int, where: str) -> NDArray[np.float32]:
         """Rows without gaps."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -90,10 +90,22 @@ class ModularArithmetic(InMemory):
         """
         for where, cells in read_lines(path, 2):
             numbers = parse(cells, where, ["a", "b"])
-            if not all(number in range(self.modulus) for number in numbers):
-                raise ValueError(f"{where} is no pair of whole numbers from 0 to {self.modulus - 1}")
-            a, b = map(int, numbers)
-            yield where, torch.tensor([a, self.modulus, b, self.modulus + 1])
+            yield where, self.example(numbers, where)
+
+    def example(self, numbers: Sequence[float | None], where: str = "the example") -> Tensor:
+        """Tokens [4] of a pair of residues.
+
+        Raises:
+            ValueError: If it is none.
+        """
+        if len(numbers) != 2 or not all(number in range(self.modulus) for number in numbers):
+            raise ValueError(f"{where} is no pair of whole numbers from 0 to {self.modulus - 1}")
+        a, b = (int(number or 0) for number in numbers)
+        return torch.tensor([a, self.modulus, b, self.modulus + 1])
+
+    def preprocessing(self) -> dict[str, Any]:
+        """What the network takes, in plain values: as many tokens [a, operation, b, equals], as their ids."""
+        return {"kind": "tokens", "length": LENGTH}
 
     def batch(self, examples: Sequence[Tensor]) -> Tensor:
         """Tokens [batch, 4], ready for the network."""

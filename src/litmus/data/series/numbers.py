@@ -52,6 +52,14 @@ def parse(cells: Sequence[Any], where: str, names: Sequence[str]) -> list[float]
         return [_number(cell, where, name) for cell, name in zip(cells, names, strict=True)]
 
 
+def as_floats(numbers: Sequence[float | None]) -> "NDArray[np.float32]":
+    """An array [count], NaN for None; what single precision can't hold is infinite."""
+    import numpy as np
+
+    with np.errstate(over="ignore"):
+        return np.array([math.nan if number is None else number for number in numbers], float).astype(np.float32)
+
+
 def read_words(path: Path, name: str) -> list[str]:
     """One column as it stands, such as the names of classes.
 

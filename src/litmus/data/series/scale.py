@@ -28,6 +28,10 @@ class Scale:
     def __call__(self, values: Tensor) -> Tensor:
         return (values - self.mean) / self.std
 
+    def facts(self) -> dict[str, Any]:
+        """Both in plain values."""
+        return {"mean": self.mean.tolist(), "std": self.std.tolist()}
+
     def undo(self, values: Tensor) -> Tensor:
         """Back to the units that the values came in."""
         return values * self.std + self.mean

@@ -12,7 +12,7 @@ from torch import Tensor
 from litmus.data.fingerprint import fingerprint
 from litmus.data.loaders import Indexed, InMemory, check_batching, check_labels, hold_out
 from litmus.data.series.gaps import Missing, close_gaps
-from litmus.data.series.numbers import parse, read_cells, read_lines
+from litmus.data.series.numbers import as_floats, parse, read_cells, read_lines
 from litmus.data.series.scale import Scale, Standardised, fitted
 from litmus.limits import Seed, Workers
 
@@ -121,7 +121,7 @@ class SeriesData(InMemory):
         self.scale = Scale(state_dict["mean"], state_dict["std"])
 
     def examples(self, path: Path) -> Iterator[tuple[str, Tensor]]:
-        """Place and input [length, channels] of each line of a CSV of new examples, for prediction.
+        """Place and numbers [length, channels] of each line of a CSV of new examples, for prediction.
 
         A line has the numbers of a series step by step, the channels of a step side by side; where `columns` are named,
         the file begins with names.
@@ -132,13 +132,27 @@ class SeriesData(InMemory):
         count = self.shape[0] * self.shape[1]
         names = self.columns or [f"number {number}" for number in range(1, count + 1)]
         for where, cells in read_cells(path, names) if self.columns else read_lines(path, count):
-            numbers = np.array(parse(cells, where, names), np.float32).reshape(1, *self.shape)
-            series = close_gaps(numbers, self.missing, lambda _, *place, where=where: self._name(where, *place))
-            yield where, fitted(self.scale)(torch.from_numpy(series[0]))
+            yield where, self.example(parse(cells, where, names), where)
+
+    def example(self, numbers: Sequence[float | None], where: str = "the example") -> Tensor:
+        """Numbers [length, channels], of which None is one that is missing, as a line of a CSV has them.
+
+        Raises:
+            ValueError: If there are not as many, or a gap is not to be filled.
+        """
+        if len(numbers) != self.shape[0] * self.shape[1]:
+            raise ValueError(f"{where} has {len(numbers)} numbers, and one has {self.shape[0]} x {self.shape[1]}")
+        series = as_floats(numbers).reshape(1, *self.shape)
+        return torch.from_numpy(close_gaps(series, self.missing, lambda _, *place: self._name(where, *place))[0])
+
+    def preprocessing(self) -> dict[str, Any]:
+        """What stands between an example's numbers and the network, in plain values: steps and channels, the columns'
+        names, mean and standard deviation."""
+        return {"kind": "numbers", "shape": list(self.shape), "columns": self.columns, **fitted(self.scale).facts()}
 
     def batch(self, examples: Sequence[Tensor]) -> Tensor:
         """Series [batch, length, channels], ready for the network."""
-        return torch.stack(list(examples))
+        return fitted(self.scale)(torch.stack(list(examples)))
 
     def _load(self, split: str) -> tuple[Tensor, Tensor]:
         """The arrays as tensors, after a look at what they hold."""

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from litmus.data.series.numbers import parse, read_cells
+from litmus.data.series.numbers import as_floats, parse, read_cells
 from litmus.data.series.scale import Scale, fitted
 from litmus.data.shards.reader import NUMBER, numbers_of
 from litmus.data.shards.rows import Decode
@@ -51,17 +51,33 @@ class TableShards(ShardData):
         return Numbers(self.columns, fitted(self.scale))
 
     def examples(self, path: Path) -> Iterator[tuple[str, Tensor]]:
-        """Place and input [columns, 1] of each row of a table of new examples, for prediction."""
+        """Place and numbers [columns, 1] of each row of a table of new examples, for prediction."""
         for where, cells in read_cells(path, self.columns):
-            numbers = torch.tensor(parse(cells, where, self.columns))[:, None]
-            if not numbers.isfinite().all():
-                wrong = int((~numbers.isfinite()).flatten().int().argmax())
-                raise ValueError(f"{where}: {self.columns[wrong]} is {numbers[wrong].item()}: mend it")
-            yield where, fitted(self.scale)(numbers)
+            yield where, self.example(parse(cells, where, self.columns), where)
+
+    def example(self, numbers: Sequence[float | None], where: str = "the example") -> Tensor:
+        """Numbers [columns, 1] as a row of the table has them.
+
+        Raises:
+            ValueError: If there are not as many, or one is None or not finite.
+        """
+        if len(numbers) != len(self.columns):
+            raise ValueError(f"{where} has {len(numbers)} numbers, and there are {len(self.columns)} columns")
+        row = torch.from_numpy(as_floats(numbers))[:, None]
+        if not row.isfinite().all():
+            wrong = int((~row.isfinite()).flatten().int().argmax())
+            raise ValueError(f"{where}: {self.columns[wrong]} is {row[wrong].item()}: mend it")
+        return row
+
+    def preprocessing(self) -> dict[str, Any]:
+        """What stands between a row and the network, in plain values: steps and channels, the columns' names, mean and
+        standard deviation."""
+        scale, shape = fitted(self.scale), [len(self.columns), 1]
+        return {"kind": "numbers", "shape": shape, "columns": self.columns, **scale.facts()}
 
     def batch(self, examples: Sequence[Tensor]) -> Tensor:
         """Series [batch, columns, 1], ready for the network."""
-        return torch.stack(list(examples))
+        return fitted(self.scale)(torch.stack(list(examples)))
 
 
 class Numbers:

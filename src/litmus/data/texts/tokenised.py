@@ -72,10 +72,30 @@ class TokenisedTexts(LightningDataModule):
                     raise ValueError(f"{record.where} can't be read: {record.broken}")
                 if record.text.strip():
                     places.append(record.where)
-                    yield record.text
+                    yield record.text.rstrip("\r\n")
 
         for ids in self.vocabulary.encode(texts()):
             yield places.popleft(), torch.tensor(ids)
+
+    def example(self, text: str) -> Tensor:
+        """Ids [length] of a text."""
+        assert self.vocabulary is not None
+        return torch.tensor(next(self.vocabulary.encode([text])))
+
+    def preprocessing(self) -> dict[str, Any]:
+        """What stands between a text and the network besides the tokenizer, in plain values: encodings of files, the
+        most tokens, the ids for padding and for an empty text, ids that are left out, and whether tokens frame a text,
+        of which the last is never cut off."""
+        assert self.vocabulary is not None
+        return {
+            "kind": "text",
+            "encodings": self.encodings,
+            "max_length": self.max_length,
+            "padding": self.padding,
+            "empty": self.vocabulary.unknown,
+            "left_out": sorted(self.vocabulary.dropped),
+            "framed": self.vocabulary.framed,
+        }
 
     def batch(self, examples: Sequence[Tensor]) -> Tensor:
         """Ids [batch, longest], ready for the network."""

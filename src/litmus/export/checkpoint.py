@@ -8,7 +8,7 @@ from litmus.inference import load
 from litmus.snapshot import load_config
 
 
-def export(folder: Path) -> Path:
+def join(folder: Path) -> Path:
     """Writes model.ckpt: the module's weights, and what its data module learned, such as a tokenizer; no optimizer.
 
     `evaluate` and `predict` take it where the run has no checkpoints.
