@@ -30,7 +30,7 @@ TEXTS = {page: page.read_text() for page in PAGES}
 IN_BLOCKS = {command for text in TEXTS.values() for command in commands(text, "sh", "bash")}
 IN_LINES = {command for page, text in TEXTS.items() if page.parent.name != "experiments" for command in spans(text)}
 MADE_BY_MAKE = ("TORCH", "ARGS", "PYTHON", "JOBS")
-OF_OTHERS = ("git", "cd", "source", "pip", "wandb", "spark-submit")  # programs that are not ours to test
+OF_OTHERS = ("git", "cd", "source", "eval", "pip", "wandb", "spark-submit")  # programs that are not ours to test
 PLACE = re.compile(r"[A-Z]+")  # that a reader fills in
 ADDED = {"mynet": "cnn", "mydata": "digits", "mypaper": "mnist1d_cnn"}  # what a command before makes: what is like it
 

@@ -14,7 +14,8 @@ KEPT = {  # of groups whose files are examples; groups that are not here are kep
     "prepare": ("default",),
 }
 FOLDERS = ("benchmarks", "docs", "experiments")  # of this project's own evidence
-PAGES = ("CONTRIBUTING.md", "README.zh-CN.md")  # that speak of what is left out
+PAGES = ("CITATION.cff", "CONTRIBUTING.md", "README.zh-CN.md")  # that speak of what is left out
+TESTS = ("tests/test_project.py",)  # of copies
 EDITS = {  # of the files that speak of the folders
     "Makefile": (re.compile(r"\n(bench|docs): .*\n(\t.*\n)+"), re.compile(r"\b(bench|docs) (?=\w)")),
     "pyproject.toml": (re.compile(r', "(benchmarks|docs)"'),),
@@ -26,7 +27,11 @@ TARGET = re.compile(r"_target_:\s*[\"']?([\w.]+)\.\w+")
 
 def leave_out(root: Path, paths: Sequence[Path]) -> list[Path]:
     """Those of a project's files that are kept, relative to `root`."""
-    kept = [path for path in paths if path.parts[0] not in (*FOLDERS, *PAGES) and not _is_example(path)]
+    kept = [
+        path
+        for path in paths
+        if path.parts[0] not in (*FOLDERS, *PAGES) and str(path) not in TESTS and not _is_example(path)
+    ]
     texts = {path: (root / path).read_text() for path in kept if path.suffix in (".py", ".yaml")}
     needed = reached(texts, [path for path in texts if path.parts[0] != "tests" and not CODE.fullmatch(str(path))])
     kept = [path for path in kept if path in needed or not CODE.fullmatch(str(path))]
@@ -84,6 +89,8 @@ def _speaks_of(path: Path, texts: dict[Path, str], gone: set[Path], seen: tuple[
         return False
     asks = "available(" in texts[path]
     if not asks and any(Path("conf", group, f"{name}.yaml") in gone for group, name in WORDS.findall(texts[path])):
+        return True
+    if any(f'"{name}"' in texts[path] for name in (*PAGES, *FOLDERS[:2])):
         return True
     names = named(path, texts)
     if names & {module_of(one) for one in gone}:

@@ -15,7 +15,7 @@ from litmus.project.minimal import edited, leave_out
 ROOT = CONF.parent
 OWN = "litmus"
 AS_IT_IS = ("LICENSE",)  # its notice stays with the code
-NOT_OF_THE_COPY = ("CITATION.cff", "CHANGELOG.md")  # of this project's own history
+NOT_OF_THE_COPY = ("CHANGELOG.md",)  # of this project's own history
 PAGES = {"README.md": "readme.md.txt", "experiments/README.md": "evidence.md.txt"}  # of a minimal project
 CHANGES = "# Changelog\n\n## 0.1.0\n\n- Made by `{command} new` from {origin}.\n"
 GIT = ["git", "-c", "user.name={name}", "-c", "user.email={name}@localhost"]
