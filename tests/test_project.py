@@ -84,6 +84,17 @@ def test_what_is_added_passes_the_tests_and_trains(lab: Path) -> None:
     assert json.loads(record.read_text())["metrics"]["test/accuracy"] > 0.9
 
 
+def test_a_mistake_in_a_file_is_said_with_its_line(lab: Path) -> None:
+    recipe = lab / "conf" / "experiment" / "wrong.yaml"
+    recipe.write_text("# @package _global_\n# What is wrong, in a line.\nmodel:\n  dropout: 2.0\n")
+    environment = {**os.environ, "PYTHONPATH": str(lab / "src")}
+    command = [sys.executable, "train.py", "experiment=wrong", "logger=csv"]
+    done = subprocess.run(command, cwd=lab, env=environment, capture_output=True, text=True)
+    recipe.unlink()
+    assert done.returncode == 1
+    assert done.stderr == "error: model.dropout=2.0 is not from 0 to 1 (conf/experiment/wrong.yaml:4)\n"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("minimal", [True, False])
 def test_a_new_project_passes_its_own_tests(tmp_path: Path, minimal: bool) -> None:

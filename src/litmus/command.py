@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from litmus import launch
@@ -56,7 +57,7 @@ def command(hydra_main: Callable[[Job], Callable[[], None]], job: Job) -> None:
             return job(config)
         except Exception as error:
             failed = True
-            say(error, everything)
+            say(error, everything, HydraConfig.get().overrides.task)
             return None
         finally:
             os.environ[EVERYTHING] = "1"

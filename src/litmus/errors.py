@@ -4,6 +4,7 @@ import errno
 import re
 import sys
 import traceback
+from collections.abc import Sequence
 
 from hydra.errors import (
     ConfigCompositionException,
@@ -30,11 +31,16 @@ LIGHTNING = ("pytorch_lightning", "lightning_fabric")
 MISSING = re.compile(r"missing .*required .*argument")
 PEER = re.compile("Connection (closed by|reset by) peer|NCCL communicator was aborted")
 WORKER = re.compile(r"Caught ValueError in DataLoader worker process .*\nValueError: (?P<sentence>.+)", re.DOTALL)
+KEY = re.compile(r"([a-z_]+(?:\.\w+)*)=")
 MEMORY = re.compile(r"allocate memory|not enough memory|out of memory|storage size", re.IGNORECASE)
 
 
-def say(error: Exception, everything: bool = False) -> None:
-    """One sentence on stderr, or the root cause and then the traceback; nothing where rank 0 says it."""
+def say(error: Exception, everything: bool = False, overrides: Sequence[str] = ()) -> None:
+    """One sentence on stderr, or the root cause and then the traceback; nothing where rank 0 says it.
+
+    Args:
+        overrides: Of the run. A key that the sentence begins with, and that a file wrote, is followed by the line.
+    """
     if launch.is_silent(error):
         return
     sentence = None if everything else explain(error)
@@ -42,10 +48,25 @@ def say(error: Exception, everything: bool = False) -> None:
         cause = _innermost(error)
         sentence = "".join([f"{type(cause).__name__}: {cause}\n\n", *traceback.format_exception(error)]).rstrip()
     else:  # what was given may hold anything, an end of line or a terminal's commands too
+        sentence += _place(sentence, overrides)
         sentence = "".join(
             character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in sentence
         )
     print(redact(f"error: {sentence}"), file=sys.stderr)
+
+
+def _place(sentence: str, overrides: Sequence[str]) -> str:
+    """Where the value was written that a sentence is about, if that was in a file."""
+    found = KEY.match(sentence)
+    if found is None or not overrides:
+        return ""
+    from litmus.explain import written_in
+
+    try:
+        place = written_in(found[1], overrides)
+    except Exception:  # the sentence is what matters
+        return ""
+    return f" ({place})" if place else ""
 
 
 def explain(error: BaseException) -> str | None:

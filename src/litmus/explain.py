@@ -98,6 +98,12 @@ def explain(overrides: Sequence[str], key: str | None = None) -> list[dict[str, 
     return rows
 
 
+def written_in(key: str, overrides: Sequence[str]) -> str | None:
+    """The file and line of a key's value; None if no file wrote that one, or the command line another."""
+    origin = _origins(overrides).get(key)
+    return None if origin is None or origin.place == COMMAND_LINE else origin.place
+
+
 def _origins(overrides: Sequence[str]) -> dict[str, Origin]:
     """Of every key that is written anywhere, the last place in the order in which Hydra reads them."""
     with _hydra():

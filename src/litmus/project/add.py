@@ -32,12 +32,18 @@ def add(kind: str, name: str) -> list[Path]:
         if path.exists():
             raise ValueError(f"{path} is there already: take another name")
     for template, path in paths.items():
-        text = (TEMPLATES / f"{template}.txt").read_text()
-        for word, value in {"CLASS": _camel(name), "TITLE": _camel(name), "NAME": name}.items():
-            text = re.sub(rf"\b{word}\b", value, text)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, text)
+        write_whole(path, filled(template, name))
     return list(paths.values())
+
+
+def filled(template: str, name: str) -> str:
+    """A template's text for a name."""
+    title = "".join(part.capitalize() for part in name.split("_"))
+    text = (TEMPLATES / f"{template}.txt").read_text()
+    for word, value in {"CLASS": title, "TITLE": title, "NAME": name}.items():
+        text = re.sub(rf"\b{word}\b", value, text)
+    return text
 
 
 def check_name(name: str) -> None:
@@ -48,7 +54,3 @@ def check_name(name: str) -> None:
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise ValueError(f"{name} can't be the name of a module: take small letters, digits and _, such as my_net")
-
-
-def _camel(name: str) -> str:
-    return "".join(part.capitalize() for part in name.split("_"))

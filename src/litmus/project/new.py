@@ -9,14 +9,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from litmus.config import CONF
-from litmus.project.add import TEMPLATES, check_name
+from litmus.project.add import check_name, filled
 from litmus.project.minimal import edited, leave_out
 
 ROOT = CONF.parent
 OWN = "litmus"
 AS_IT_IS = ("LICENSE",)  # its notice stays with the code
 NOT_OF_THE_COPY = ("CHANGELOG.md",)  # of this project's own history
-PAGES = {"README.md": "readme.md.txt", "experiments/README.md": "evidence.md.txt"}  # of a minimal project
+PAGES = {  # of a minimal project
+    "README.md": "readme.md",
+    "experiments/README.md": "evidence.md",
+    "conf/experiment/example.yaml": "experiment.yaml",
+}
 CHANGES = "# Changelog\n\n## 0.1.0\n\n- Made by `{command} new` from {origin}.\n"
 GIT = ["git", "-c", "user.name={name}", "-c", "user.email={name}@localhost"]
 
@@ -53,7 +57,7 @@ def new(name: str, folder: Path, minimal: bool) -> None:
     (folder / "CHANGELOG.md").write_text(CHANGES.format(command=OWN, origin=origin()))
     for page, template in PAGES.items() if minimal else ():
         (folder / page).parent.mkdir(exist_ok=True)
-        (folder / page).write_text(renamed((TEMPLATES / template).read_text(), name))
+        (folder / page).write_text(renamed(filled(template, "example"), name))
     tidy(folder)
     if shutil.which("git"):
         git = [word.format(name=name) for word in GIT]
