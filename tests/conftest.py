@@ -61,7 +61,8 @@ def slurm() -> Iterator[SlurmNode]:
 
 @pytest.fixture
 def composed(tmp_path: Path) -> Iterator[Compose]:
-    """The configuration that `python train.py OVERRIDES` would see, with its output in a temporary folder."""
+    """The configuration that `python train.py OVERRIDES` would see, with its output in a temporary folder. A page of a
+    run takes seconds: there is one if `callbacks=[default]` is asked for."""
 
     def function(*overrides: str) -> DictConfig:
         GlobalHydra.instance().clear()
@@ -69,6 +70,10 @@ def composed(tmp_path: Path) -> Iterator[Compose]:
             base = [f"output_root={tmp_path}/outputs", "threads=1"]
             if not any(override.startswith("logger=") for override in overrides):
                 base.append("logger=csv")
+            chosen = next((override for override in overrides if override.startswith("callbacks=")), "default")
+            asked = any(override.startswith(("callbacks.report", "resume=")) for override in overrides)
+            if "default" in chosen and chosen != "callbacks=[default]" and not asked:
+                base.append("~callbacks.report")
             config = compose("config", [*base, *overrides], return_hydra_config=True)
         HydraConfig.instance().set_config(config)
         with open_dict(config):

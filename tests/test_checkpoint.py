@@ -101,7 +101,14 @@ def test_they_are_written_by_the_clock_too(composed: Compose) -> None:
     assert counts == [1, 40]
 
 
-@pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda data: b"", lambda data: data[::-1]])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[: len(data) // 2],
+        pytest.param(lambda data: b"", marks=pytest.mark.slow),
+        pytest.param(lambda data: data[::-1], marks=pytest.mark.slow),
+    ],
+)
 def test_a_damaged_one_is_put_aside_and_the_one_before_it_taken(
     composed: Compose, caplog: pytest.LogCaptureFixture, damage: Callable[[bytes], bytes]
 ) -> None:

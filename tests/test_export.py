@@ -67,7 +67,7 @@ def assert_same(found: list[list[str]], wanted: list[list[str]]) -> None:
                 assert cell == value
 
 
-@pytest.mark.parametrize("form", ["onnx", "torch"])
+@pytest.mark.parametrize("form", ["onnx", pytest.param("torch", marks=pytest.mark.slow)])
 def test_images_are_predicted_without_litmus(
     composed: Compose, tmp_path: Path, form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -96,6 +96,7 @@ def test_texts_of_any_length_are_predicted_without_litmus(composed: Compose, tmp
     assert_same(alone(folder, lines), [list(row) for row in predict(run, [lines])])
 
 
+@pytest.mark.slow
 def test_a_series_is_forecast_in_its_own_units_without_litmus(composed: Compose, tmp_path: Path) -> None:
     run = run_of(composed, tmp_path / "data", "series_file", "model=nlinear")
     folder, found = export(run, "torch", None, 50, [])
@@ -104,6 +105,7 @@ def test_a_series_is_forecast_in_its_own_units_without_litmus(composed: Compose,
     assert_same(alone(folder, tmp_path / "past.csv"), [list(row) for row in predict(run, [tmp_path / "past.csv"])])
 
 
+@pytest.mark.slow
 def test_numbers_keep_their_columns_and_units(composed: Compose, tmp_path: Path) -> None:
     run = run_of(composed, tmp_path / "data", "table", "model=mlp", "model.hidden=[4]")
     folder, _ = export(run, "torch", None, 12, [])

@@ -49,7 +49,7 @@ def test_two_processes_learn_what_one_does(composed: Compose, tmp_path: Path, op
 def test_two_processes_score_a_run_as_one_does(composed: Compose, tmp_path: Path) -> None:
     """To the last bit, with an odd number of batches, of which the last is smaller, and with batch normalisation, whose
     statistics DDP shares out in every forward."""
-    config = composed(*BASE, "model.channels=[8]", "data.batch_size=128", "epochs=1")
+    config = composed(*BASE, "callbacks=[default]", "model.channels=[8]", "data.batch_size=128", "epochs=1")
     train(config)
     folder = last_run(config)
     alone = record(folder)["metrics"]

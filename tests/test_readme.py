@@ -69,7 +69,8 @@ class Newcomer:
     def __init__(self, folder: Path) -> None:
         self.folder, self.before = folder, ""
         self.environment = {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline"}
-        self.environment.pop("PYTHONPATH", None)
+        for name in ("PYTHONPATH", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "ARGS"):  # of who runs the tests
+            self.environment.pop(name, None)
 
     def types(self, command: str) -> str:
         """What the command prints."""

@@ -76,7 +76,7 @@ def test_the_units_are_kept_with_the_weights(composed: Compose) -> None:
     module.load_state_dict(state)
     assert module.target_mean.item() == 100 and module.target_std.item() == 10
     assert module.columns(None) == ["prediction"]
-    assert module.rows(torch.tensor([2.5]), None) == [["2.5"]]
+    assert module.rows(torch.tensor([2.5]), None) == [[2.5]]
 
 
 def test_targets_that_are_not_counted_are_refused(composed: Compose) -> None:

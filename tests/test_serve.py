@@ -215,6 +215,7 @@ def test_a_signal_stops_it_cleanly(images: tuple[Path, Server]) -> None:
     assert images[1].stop(signal.SIGTERM) == (0, "")
 
 
+@pytest.mark.slow
 def test_texts_and_series_are_served_in_their_own_units(composed: Compose, tmp_path: Path) -> None:
     texts = run_of(composed, tmp_path / "texts", "sst2", "model=text_cnn", "model.maps=4", "stem.grid.width=8")
     lines = ["the word0 film", "the word1 story and music", "unheard-of"]

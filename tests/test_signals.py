@@ -38,7 +38,7 @@ def wait_for(root: Path, pattern: str) -> None:
     ("signum", "code", "devices"),
     [
         (signal.SIGTERM, 143, 1),
-        (signal.SIGINT, 130, 1),
+        pytest.param(signal.SIGINT, 130, 1, marks=pytest.mark.slow),
         pytest.param(signal.SIGUSR1, 138, 1, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, 143, 2, marks=pytest.mark.slow),
     ],

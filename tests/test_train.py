@@ -23,7 +23,7 @@ Compose = Callable[..., DictConfig]
 
 
 def test_a_run_leaves_one_folder_that_explains_it(composed: Compose, capsys: pytest.CaptureFixture[str]) -> None:
-    config = composed("model=cnn", "data=digits", "trainer.max_epochs=2")
+    config = composed("callbacks=[default]", "model=cnn", "data=digits", "trainer.max_epochs=2")
     objective = train(config)
     folder = last_run(config)
     assert capsys.readouterr().out.strip().splitlines()[-1] == str(folder)

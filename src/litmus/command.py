@@ -6,9 +6,10 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from litmus import launch
 from litmus.config import groups
@@ -57,7 +58,8 @@ def command(hydra_main: Callable[[Job], Callable[[], None]], job: Job) -> None:
             return job(config)
         except Exception as error:
             failed = True
-            say(error, everything, HydraConfig.get().overrides.task)
+            given: Any = OmegaConf.to_container(HydraConfig.get().overrides)  # as it was written
+            say(error, everything, given["task"])
             return None
         finally:
             os.environ[EVERYTHING] = "1"

@@ -16,10 +16,10 @@ FOLDERS = {"reproduce": "experiment", "prepare": "prepare", "wandb": "sweep"}  #
 
 def script(shell: str) -> str:
     """What bash, zsh or fish is to evaluate."""
-    import argcomplete
+    from argcomplete.shell_integration import shellcode
 
     train = [sys.executable, str(CONF.parent / "train.py"), "-sc", f"install={shell}"]
-    own: str = argcomplete.shellcode(["litmus"], shell=shell)  # type: ignore[no-untyped-call]
+    own = shellcode(["litmus"], shell=shell)
     return f"{own}\n{subprocess.run(train, capture_output=True, text=True, check=True).stdout}"
 
 
@@ -32,7 +32,7 @@ def complete(parser: argparse.ArgumentParser) -> None:
             _offer(action, _run_ids)
         elif action.dest in ("name", "names") and verb in FOLDERS:
             _offer(action, _files(CONF / FOLDERS[verb]))
-    argcomplete.autocomplete(parser, always_complete_options=False)  # type: ignore[no-untyped-call]
+    argcomplete.autocomplete(parser, always_complete_options=False)
 
 
 def _offer(action: Any, completer: Callable[..., list[str]]) -> None:
