@@ -1,7 +1,9 @@
 """A few of the cases of `make chaos`: what is done to a run, it goes on as if nothing had happened."""
 
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,25 +16,33 @@ SCENARIOS = [
     "images, averaged, stopped early",
     "streams with a state" if "streams with a state" in scenarios.SCENARIOS else "own texts",
 ]
-CASES = [  # `make chaos` has workers, too
-    Case("kills at random moments", kills.at_random, SCENARIOS[0]),
-    Case("kills as a checkpoint is written", kills.in_a_write, SCENARIOS[1]),
-    Case("newest checkpoint cut short", partial(faults.newest_checkpoint, faults.cut_short), SCENARIOS[0]),
-    Case("newest checkpoint emptied", partial(faults.newest_checkpoint, faults.emptied), SCENARIOS[1]),
-    Case("all checkpoints cut short", faults.all_checkpoints, SCENARIOS[1]),
-    Case("second process on a run", faults.second_process, SCENARIOS[1]),
-    Case("full disk", faults.full_disk, SCENARIOS[1]),
-]
+ATTACKS = {  # `make chaos` has workers, too
+    "kills at random moments": kills.at_random,
+    "newest checkpoint cut short": partial(faults.newest_checkpoint, faults.cut_short),
+    "second process on a run": faults.second_process,
+    "full disk": faults.full_disk,
+    "kills as a checkpoint is written": kills.in_a_write,
+    "newest checkpoint emptied": partial(faults.newest_checkpoint, faults.emptied),
+    "all checkpoints cut short": faults.all_checkpoints,
+}
+ALWAYS = list(ATTACKS)[:4]  # on the first scenario; the others are slow
+CASES = [Case(what, attack, scenario) for scenario in SCENARIOS for what, attack in ATTACKS.items()]
+
+
+def marked(case: Case) -> Any:
+    often = case.scenario == SCENARIOS[0] and case.what in ALWAYS
+    return pytest.param(case, marks=[] if often else pytest.mark.slow, id=f"{case.what}, {case.scenario}")
 
 
 @pytest.fixture(scope="module")
-def references(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Reference]:
-    return {scenario: undisturbed(tmp_path_factory.mktemp("peace"), scenario, "") for scenario in SCENARIOS}
+def reference(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Reference]:
+    """What a scenario leaves that nothing happens to, worked out once."""
+    return cache(lambda scenario: undisturbed(tmp_path_factory.mktemp("peace"), scenario, ""))
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.what)
-def test_nothing_is_lost(case: Case, references: dict[str, Reference], tmp_path: Path) -> None:
-    result = case.result(tmp_path / "trial", references[case.scenario], "0")
+@pytest.mark.parametrize("case", [marked(case) for case in CASES])
+def test_nothing_is_lost(case: Case, reference: Callable[[str], Reference], tmp_path: Path) -> None:
+    result = case.result(tmp_path / "trial", reference(case.scenario), "0")
     if result.skipped:
         pytest.skip(result.skipped)
     assert not result.lost

@@ -91,6 +91,7 @@ def test_the_last_few_are_kept_and_the_best_may_be_one_of_them(composed: Compose
     assert best_checkpoint(folder).samefile(step_checkpoints(folder)[-1])  # the last epoch was the best
 
 
+@pytest.mark.slow
 def test_they_are_written_by_the_clock_too(composed: Compose) -> None:
     rarely = ("callbacks.checkpoint.every_n_epochs=null", "callbacks.checkpoint.keep=1000")
     counts = []
@@ -135,6 +136,7 @@ def test_if_all_are_damaged_nothing_is_started_anew_unasked(path: Path) -> None:
             newest_whole(run)
 
 
+@pytest.mark.slow
 def test_a_run_that_was_stopped_early_stays_stopped_unless_it_gets_more_patience(composed: Compose) -> None:
     early = ("callbacks=[default,early_stopping]", "callbacks.early_stopping.patience=1", "optimizer.lr=0.0")
     config = composed(*QUICK[:2], "epochs=9", *early)

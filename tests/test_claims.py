@@ -226,6 +226,7 @@ def test_a_claim_is_what_its_recipe_says(tmp_path: Path) -> None:
         reproduce([recipe()], None, None, False, ["threads=1", "optimizer.lr=1"], tmp_path, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_claim_is_run_judged_kept_and_checked(tmp_path: Path) -> None:
     """As a user does, in a copy of the project with a claim of its own."""
     copy = tmp_path / "litmus"

@@ -18,14 +18,23 @@ from litmus.data.images.digits import Digits
 from litmus.folder import read_record
 from train import train
 
+TRAINED: list[Path] = []
+
 
 @pytest.fixture
-def moved(composed: Callable[..., DictConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
-    config = composed("trainer.max_epochs=4")
-    train(config)
-    (folder,) = Path(config.output_root).iterdir()
-    capsys.readouterr()
-    return Path(shutil.move(folder, tmp_path / "moved"))
+def moved(
+    composed: Callable[..., DictConfig],
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    capsys: pytest.CaptureFixture[str],
+) -> Path:
+    """A copy for each test of a run that is trained once."""
+    if not TRAINED:
+        config = composed("trainer.max_epochs=4", f"output_root={tmp_path_factory.mktemp('trained')}")
+        train(config)
+        TRAINED.extend(path.parent for path in Path(config.output_root).glob("*/run.json"))
+        capsys.readouterr()
+    return Path(shutil.copytree(TRAINED[0], tmp_path / "moved"))
 
 
 def test_evaluate_gives_the_metrics_of_the_record(moved: Path, capsys: pytest.CaptureFixture[str]) -> None:

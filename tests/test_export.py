@@ -168,6 +168,7 @@ def test_a_language_model_is_sent_to_generate(composed: Compose, tmp_path: Path)
         export(run, "onnx", None, 10, [])
 
 
+@pytest.mark.slow
 def test_recurrent_layers_take_texts_of_any_length() -> None:
     """In a process of its own: the checks of shapes in tests are nothing that a loop over steps can keep."""
     done = subprocess.run([sys.executable, "-c", LAYERS], cwd=ROOT, capture_output=True, text=True, timeout=300)

@@ -70,7 +70,7 @@ def check(browser: Any, page: Path, titles: list[str], pictures: Path) -> None:
 
 
 def test_the_report_of_a_run_is_seen(browser: Any, composed: Compose, tmp_path: Path) -> None:
-    config = composed("model.channels=[8]", "model.hidden=16", "epochs=2", "optimizer.lr=0.002")
+    config = composed("callbacks=[default]", "model.channels=[8]", "model.hidden=16", "epochs=2", "optimizer.lr=0.002")
     train(config)
     titles = ["Learning curves", "Confusion matrix", "Classes", "Most confident mistakes", "Cost", "Configuration"]
     check(browser, last_run(config) / "report.html", [*titles, "Provenance", "Run it again"], tmp_path)
@@ -94,6 +94,7 @@ def test_the_report_of_a_search_is_seen(
     assert json.loads((search.folder / "summary.json").read_text())["trials"] == 9
 
 
+@pytest.mark.slow
 def test_the_report_of_a_reproduction_is_seen(browser: Any, tmp_path: Path) -> None:
     rows = rows_of([recipes()[name] for name in ("lenet5_mnist", "patchtst_etth1", "cct_cifar10")], has_gpu=False)
     check(browser, write_page(rows, tmp_path / "paper"), ["Distance from the papers", "Claims"], tmp_path)

@@ -64,6 +64,7 @@ def test_nothing_is_written_over(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 
 
+@pytest.mark.slow
 def test_what_is_added_passes_the_tests_and_trains(lab: Path) -> None:
     for words in ADDED:
         paths = [line for line in run(lab, "-m", "tiny_lab.cli", "add", *words).splitlines() if "." in line.split()[0]]

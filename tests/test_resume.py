@@ -143,6 +143,7 @@ def test_a_longer_run_is_tested_once_in_its_metrics(composed: Compose) -> None:
     assert [row["step"] for row in scalars(last_run(config)) if row["metric"] == "test/loss"] == ["160"]
 
 
+@pytest.mark.slow
 def test_a_run_that_ran_out_of_time_goes_on_when_it_gets_more(composed: Compose) -> None:
     config = composed(*QUICK[:2], "epochs=1000", "trainer.max_time=00:00:00:01")
     train(config)

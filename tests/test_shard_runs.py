@@ -69,6 +69,7 @@ def test_what_began_on_one_process_goes_on_with_two(tmp_path: Path) -> None:
     assert sorted([*one, *two[0], *two[1]]) == sorted(f"{epoch} {row}" for epoch in (0, 1) for row in range(120))
 
 
+@pytest.mark.slow
 def test_mixed_texts_that_broke_go_on_as_if_they_had_not(composed: Compose, tmp_path: Path) -> None:
     """In the second epoch, in which the smaller set is in its third pass."""
     write_texts(tmp_path / "large"), write_texts(tmp_path / "small", train=40, validation=8)

@@ -60,6 +60,7 @@ def test_a_signal_ends_a_run_with_a_checkpoint(tmp_path: Path, signum: int, code
     assert newest(folder)["global_step"] > 0  # nothing else would have written one
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_it_at_once(tmp_path: Path) -> None:
     """While it waits for a step that takes for ever, here a validation."""
     process = start(tmp_path, *LONG, "data.batch_size=1", "trainer.val_check_interval=5")
