@@ -144,6 +144,7 @@ def kinds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Pat
     return found
 
 
+@pytest.mark.slow
 def test_any_file_is_read_or_one_sentence(
     composed: Compose, kinds: dict[str, tuple[Path, Path, list[str]]], table: Table
 ) -> None:
