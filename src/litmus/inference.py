@@ -73,9 +73,12 @@ class Predictor:
 
     def rows(self, examples: Sequence[Tensor]) -> list[list[list[Any]]]:
         """The rows of each example: one, or one for each step that is forecast."""
-        with torch.inference_mode():
-            predictions = self.module.predictions(self.module(self.data.batch(examples)))
-        return [self.module.rows(prediction, self.data) for prediction in predictions]
+        found = []
+        for start in range(0, len(examples), BATCH):
+            with torch.inference_mode():
+                outputs = self.module(self.data.batch(examples[start : start + BATCH]))
+                found += [self.module.rows(one, self.data) for one in self.module.predictions(outputs)]
+        return found
 
 
 def predict(folder: Path, files: Sequence[Path]) -> Iterator[Sequence[str]]:

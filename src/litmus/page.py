@@ -2,7 +2,7 @@
 
 import html
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from matplotlib import rc_context
 from matplotlib.figure import Figure
@@ -122,6 +122,16 @@ def tokens(pieces: Sequence[str], shares: Sequence[float]) -> str:
         for piece, share in zip(pieces, shares, strict=True)
     )
     return f'<p class="tokens">{"".join(marked)}</p>'
+
+
+def sections(parts: Mapping[str, str]) -> str:
+    """Titles, and what stands under each; what is empty has none."""
+    return "\n".join(f"<h2>{title[0].upper()}{title[1:]}</h2>\n{part}" for title, part in parts.items() if part)
+
+
+def judged(word: str, kind: str | None) -> Raw:
+    """A word in the colour of what is `good` or `bad`; None for neither."""
+    return Raw(f'<span class="{kind or "dim"}">{html.escape(word)}</span>')
 
 
 def link(address: str, text: str) -> Raw:

@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from litmus.explain import changes
 from litmus.folder import read_record, write_whole
-from litmus.page import Raw, command, details, inline, link, page, svg, table
+from litmus.page import Raw, command, details, inline, link, page, sections, svg, table
 from litmus.runs.find import Run, flat
 from litmus.snapshot import read_overrides
 
@@ -43,8 +43,7 @@ def write_page(folder: Path, figures: Mapping[str, Figure | str]) -> dict[str, s
         "provenance": provenance(record),
         "run it again": again(folder, record),
     }
-    body = "\n".join(f"<h2>{title[0].upper()}{title[1:]}</h2>\n{content}" for title, content in parts.items())
-    write_whole(folder / "report.html", page(record["id"], f"{scores(record)}\n{body}"))
+    write_whole(folder / "report.html", page(record["id"], f"{scores(record)}\n{sections(parts)}"))
     return shown
 
 

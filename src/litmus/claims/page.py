@@ -7,7 +7,7 @@ from pathlib import Path
 from litmus.claims.paper import bars, costs, curves
 from litmus.claims.table import Row, cells, headline
 from litmus.folder import write_whole
-from litmus.page import Raw, command, details, inline, link, page, svg, table
+from litmus.page import Raw, command, details, inline, judged, link, page, sections, svg, table
 
 HEAD = ("claim", "verdict", "paper", "here, 95 % interval", "difference", "n", "from, to", "a seed")
 CLASSES = {"reproduced": "good", "deviates": "bad"}
@@ -19,9 +19,10 @@ def write_page(rows: Sequence[Row], folder: Path) -> Path:
     run = [row for row in rows if row.verdict.summary is not None]
     figures = {"distance from the papers": bars(run), "cost and distance": costs(run)} if run else {}
     parts = [f"<p><b>{html.escape(headline(rows))}</b></p>", table(HEAD, map(_cells, rows)), *_misses(rows)]
-    parts += [f"<h2>{title.capitalize()}</h2>\n{inline(svg(figure))}" for title, figure in figures.items()]
-    parts += ["<h2>Claims</h2>", *(claim(row) for row in rows)]
-    parts += ["<h2>Run it again</h2>", command("litmus reproduce --all\nlitmus reproduce --check")]
+    drawn = {title: inline(svg(figure)) for title, figure in figures.items()}
+    claims = "\n".join(claim(row) for row in rows)
+    again = command("litmus reproduce --all\nlitmus reproduce --check")
+    parts.append(sections({**drawn, "claims": claims, "run it again": again}))
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "report.html"
     write_whole(path, page("Reproduction", "\n".join(parts)))
@@ -31,7 +32,7 @@ def write_page(rows: Sequence[Row], folder: Path) -> Path:
 def _cells(row: Row) -> list[object]:
     name, _, here, n, ends, difference, verdict, seconds, _ = cells(row)
     claim = row.recipe.claim
-    word = Raw(f'<span class="{CLASSES.get(row.verdict.word, "dim")}">{html.escape(verdict)}</span>')
+    word = judged(verdict, CLASSES.get(row.verdict.word))
     numbers = map(_whole, (f"{claim.metric} {claim.value:.4g}", here, difference, n, ends, seconds))
     return [link(f"#{name}", name), word, *numbers]
 

@@ -1,6 +1,5 @@
 """`litmus export`: a run's network in a form that other programs take, with what stands before it and what it means."""
 
-import importlib.util
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from litmus.export import onnx_file, torch_file, transformers_folder, weights_fi
 from litmus.export.card import card
 from litmus.export.check import LIMIT, difference
 from litmus.export.whole import Whole
+from litmus.extras import need
 from litmus.folder import beside
 from litmus.inference import Predictor
 
@@ -33,9 +33,7 @@ def export(folder: Path, form: str, output: Path | None, count: int, overrides: 
     Raises:
         ValueError: If the run's network can't be written so, or what was written predicts something else.
     """
-    for package in NEEDS[form]:
-        if importlib.util.find_spec(package) is None:
-            raise ValueError(f"--format {form} takes the package {package}: pip install 'litmus[export]'")
+    need(f"--format {form}", NEEDS[form], "export")
     if output is not None and output.exists():
         raise ValueError(f"--output {output} is there already: give a folder that is not")
     predictor = Predictor(folder, overrides)

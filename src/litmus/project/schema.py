@@ -42,7 +42,7 @@ def write(folder: Path = EDITOR) -> list[Path]:
     files = {}
     for name, schema in {
         "config": {"$ref": "#/definitions/whole"},
-        **{g.name: _of_group(g, nodes) for g in groups()},
+        **{g.name: _of_group(g, parts[g.name]) for g in groups()},
     }.items():
         path = folder / "schemas" / f"{name}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def _top() -> dict[str, Schema]:
     return {field.name: _of_hint(hints[field.name]) for field in dataclasses.fields(Config)}
 
 
-def _of_group(group: Path, nodes: Mapping[str, Schema]) -> Schema:
+def _of_group(group: Path, part: Schema) -> Schema:
     """Whole where a top-level key stands in it, by its own targets otherwise."""
     inner = _keys(group)
     keys = [key for key in _top() if key not in inner]
@@ -77,7 +77,7 @@ def _of_group(group: Path, nodes: Mapping[str, Schema]) -> Schema:
         "type": "object",
         "if": {"anyOf": [{"required": [key]} for key in keys]},
         "then": {"$ref": "#/definitions/whole"},
-        "else": _of_part(group, nodes),
+        "else": part,
     }
 
 

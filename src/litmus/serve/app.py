@@ -12,8 +12,8 @@ from pydantic import ConfigDict, Field, create_model
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from litmus.inference import BATCH, Predictor
-from litmus.serve.inputs import SENTENCES, TYPES, chunks, read
+from litmus.inference import Predictor
+from litmus.serve.inputs import SENTENCES, TYPES, read
 from litmus.serve.limits import Limited, Limits
 
 MOST_SAID = 300  # characters of what was wrong
@@ -62,7 +62,7 @@ def application(predictor: Predictor, name: str, limits: Limits, hosts: Sequence
         except ValueError as error:
             raise HTTPException(422, str(error)) from error
         with lock:  # one batch has all cores
-            found = [rows for part in chunks(examples, BATCH) for rows in predictor.rows(part)]
+            found = predictor.rows(examples)
         for number, rows in enumerate(found):
             if not all(math.isfinite(value) for row in rows for value in row if isinstance(value, float)):
                 raise HTTPException(422, f"examples.{number}: the network finds no finite number for it")

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
@@ -64,9 +64,3 @@ def _pixels(file: bytes) -> int:
             return int(image.width * image.height)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise ValueError(f"it can't be read as an image of {', '.join(FORMATS)}") from error
-
-
-def chunks(examples: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    """As many at once as the network takes."""
-    for start in range(0, len(examples), size):
-        yield examples[start : start + size]

@@ -1,12 +1,12 @@
 """`litmus serve`: a run that predicts over HTTP, until it is told to stop."""
 
-import importlib.util
 import ipaddress
 import signal
 import socket
 import sys
 from pathlib import Path
 
+from litmus.extras import need
 from litmus.serve.limits import Limits
 
 CONNECTIONS = 100  # at once; more are told to come again
@@ -26,9 +26,7 @@ def serve(folder: Path, host: str, port: int, most: int, megabytes: float) -> No
     Raises:
         ValueError: If it can't listen there, or the run predicts nothing.
     """
-    for package in ("fastapi", "uvicorn"):
-        if importlib.util.find_spec(package) is None:
-            raise ValueError(f"litmus serve takes the package {package}: pip install 'litmus[serve]'")
+    need("litmus serve", ("fastapi", "uvicorn"), "serve")
     limits = Limits(most, megabytes)
     with listening(host, port) as listener:
         import uvicorn

@@ -8,7 +8,7 @@ from typing import Any
 
 from litmus.claims.verdict import summarize
 from litmus.folder import write_whole
-from litmus.page import Raw, command, details, inline, link, long_table, page, svg, table
+from litmus.page import command, details, inline, judged, link, long_table, page, sections, svg, table
 from litmus.runs.find import first_tested
 from litmus.sweeps.figures import history, importance, parallel_coordinates, varied
 from litmus.sweeps.trials import Trial, cost_of
@@ -48,10 +48,9 @@ def write_report(
         parts["the best, trained again and tested"] = table(("metric", "mean", "sd", "n"), rows)
     parts["cost"] = cost(trials)
     parts["run it"] = command("\n".join(commands))
-    body = "\n".join(f"<h2>{title[0].upper()}{title[1:]}</h2>\n{part}" for title, part in parts.items() if part)
     path = folder / "report.html"
     folder.mkdir(parents=True, exist_ok=True)
-    write_whole(path, page(folder.name, f"<p>{_counts(trials)}; {metric}, {mode}</p>\n{body}"))
+    write_whole(path, page(folder.name, f"<p>{_counts(trials)}; {metric}, {mode}</p>\n{sections(parts)}"))
     return path
 
 
@@ -72,7 +71,7 @@ def best(trials: Sequence[Trial], metric: str, mode: str, folder: Path) -> str:
     test = next(filter(None, tests.values()), None)
     rows = []
     for trial in ordered:
-        state = Raw(f'<span class="{CLASSES.get(trial.state, "dim")}">{trial.state}</span>')
+        state = judged(trial.state, CLASSES.get(trial.state))
         tested = [(trial.record.get("metrics") or {}).get(test)] if test else []
         point = [trial.point.get(key) for key in keys]
         rows.append((_run(trial, folder), state, trial.value, *tested, *point, trial.record.get("seconds")))
