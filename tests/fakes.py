@@ -37,8 +37,8 @@ def generates(root: Path) -> list[str]:
 
 
 def available(*options: str) -> bool:
-    """Whether a project has what some options choose; one without the examples lacks most data sets and models."""
-    chosen = [option.split("=") for option in options if option.startswith(("data=", "model="))]
+    """Whether a project has what some options choose; one without the examples lacks most of them."""
+    chosen = [option.split("=") for option in options if option.startswith(("data=", "model=", "experiment="))]
     return all((CONF / group / f"{name}.yaml").exists() for group, name in chosen)
 
 

@@ -92,13 +92,13 @@ def test_predict_names_the_class_of_each_line_of_text_without_the_training_texts
     composed: Callable[..., DictConfig], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     options = ("model=lstm", "model.hidden=8", "trainer.max_epochs=8", "optimizer.lr=0.02")
-    folder = trained(composed, tmp_path / "data", "sst2", *options)
+    folder = trained(composed, tmp_path / "data", "text_files", *options)
     (tmp_path / "new.txt").write_text("the word0 film\n\nthe word1 story and more\n")
     main(["predict", str(folder), str(tmp_path / "new.txt")])
     rows = rows_of(capsys)
     assert [(row["example"], row["class"]) for row in rows] == [
-        (f"{tmp_path}/new.txt:1", "negative"),
-        (f"{tmp_path}/new.txt:3", "positive"),
+        (f"{tmp_path}/new.txt:1", "0"),
+        (f"{tmp_path}/new.txt:3", "1"),
     ]
 
 

@@ -35,9 +35,12 @@ def poisoned(composed: Compose, tmp_path: Path) -> Callable[..., DictConfig]:
 
 
 def test_a_loss_that_is_no_number_stops_training_with_the_examples_of_its_batch(composed: Compose) -> None:
-    config = composed("optimizer=sgd", "optimizer.lr=1e30", "schedule=constant", "callbacks.checkpoint.every_n_steps=1")
+    options = ("optimizer=sgd", "optimizer.lr=1e30", "schedule=constant", "callbacks.checkpoint.every_n_steps=1")
+    config = composed("callbacks=[default]", *options)
     with pytest.raises(ValueError, match=r"the loss is nan in epoch 1 at batch \d \(training examples") as raised:
         train(config)
+    page = (last_run(config) / "report.html").read_text()
+    assert "ValueError: the loss is nan in epoch 1" in page and "Traceback" in page and "train.py resume=" in page
     batch = int(str(raised.value).split("at batch ")[1].split()[0])
     examples = on_cpu(build_data(config)).train_dataloader().sampler.draw(0)(batch - 1)
     assert f"(training examples {', '.join(map(str, examples[:8].tolist()))}, ...)" in str(raised.value)

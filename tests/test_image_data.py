@@ -68,13 +68,13 @@ def test_data_that_do_not_match_are_refused(
 
 
 def test_the_fingerprint_follows_the_content(composed: Callable[..., DictConfig], tmp_path: Path) -> None:
-    config = fake(composed, tmp_path, "cifar10")
+    config = fake(composed, tmp_path, "image_folder")
     before = set_up(config).fingerprints["train"]
     assert set_up(config).fingerprints["train"] == before
-    path = tmp_path / "data_batch_3.bin"
-    content = bytearray(path.read_bytes())
-    content[500] ^= 1
-    path.write_bytes(content)
+    for path in tmp_path.rglob("1.png"):
+        image = Image.open(path)
+        image.putpixel((20, 30), (7, 0, 0))
+        image.save(path)
     assert set_up(config).fingerprints["train"] != before
 
 

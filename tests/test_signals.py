@@ -57,6 +57,8 @@ def test_a_signal_ends_a_run_with_a_checkpoint(tmp_path: Path, signum: int, code
         f"{name}: stopping after this step, with a checkpoint; once more stops at once",
         f"stopped by {name}; go on with: python train.py resume={folder.name} output_root={tmp_path}",
     ]
+    page = (folder / "report.html").read_text()
+    assert f"stopped by {name}" in page and f"train.py resume={folder.name}" in page and "Learning curves" in page
     assert newest(folder)["global_step"] > 0  # nothing else would have written one
 
 

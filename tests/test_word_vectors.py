@@ -20,7 +20,7 @@ def trained(composed: Compose, tmp_path: Path) -> Callable[[str, bool], tuple[to
     """The embedding of a small LSTM before and after a file is read."""
     root = tmp_path / "data"
     root.mkdir()
-    config = fake(composed, root, "sst2", "model=lstm")
+    config = fake(composed, root, "text_files", "model=lstm")
     data = on_cpu(build_data(config))
     data.trainer.datamodule = data
 

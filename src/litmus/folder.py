@@ -31,6 +31,12 @@ def find_run(name: str, root: Path) -> Path:
     return by_id[name]
 
 
+def resume_command(folder: Path) -> str:
+    """What goes on with a run that did not get to its end."""
+    elsewhere = "" if folder.parent == Path("outputs").absolute() else f" output_root={folder.parent}"
+    return f"python train.py resume={folder.name}{elsewhere}"
+
+
 def best_checkpoint(folder: Path) -> Path:
     """Where the best checkpoint of a run stands, if it has one."""
     return folder / "checkpoints" / "best.ckpt"

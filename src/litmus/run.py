@@ -19,7 +19,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from litmus import launch, provenance, slurm
-from litmus.folder import best_or_newest, find_run, rank_errors, rank_files, read_record, write_whole
+from litmus.folder import best_or_newest, find_run, rank_errors, rank_files, read_record, resume_command, write_whole
 from litmus.limits import LARGEST_SEED
 from litmus.lock import lock, unlock
 from litmus.redact import redact
@@ -240,9 +240,7 @@ class Run:
     def _say_how_to_go_on(self, stopped: Stopped) -> None:
         """Slurm warns with SIGUSR1 before the time is up."""
         if not (stopped.signum == signal.SIGUSR1 and slurm.job() is not None and slurm.requeue()):
-            elsewhere = "" if self.folder.parent == Path("outputs").absolute() else f" output_root={self.folder.parent}"
-            remedy = f"python train.py resume={self.folder.name}{elsewhere}"
-            print(f"{stopped}; go on with: {remedy}", file=sys.stderr)
+            print(f"{stopped}; go on with: {resume_command(self.folder)}", file=sys.stderr)
 
     def _beat(self) -> None:
         while not self.ended.wait(HEARTBEAT):

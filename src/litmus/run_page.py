@@ -1,6 +1,7 @@
 """A run's report.html: its scores, its figures, its configuration, where it came from and how to have it again."""
 
 import json
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,19 +11,24 @@ from matplotlib.figure import Figure
 from omegaconf.errors import OmegaConfBaseException
 
 from litmus.explain import changes
-from litmus.folder import read_record, write_whole
-from litmus.page import Raw, command, details, inline, link, page, sections, svg, table
+from litmus.folder import read_record, resume_command, write_whole
+from litmus.page import Raw, command, details, inline, judged, link, page, sections, svg, table
+from litmus.redact import redact
 from litmus.runs.find import Run, flat
+from litmus.signals import Stopped
 from litmus.snapshot import read_overrides
 
 HEAD = ("", "")
 
 
-def write_page(folder: Path, figures: Mapping[str, Figure | str]) -> dict[str, str]:
+def write_page(
+    folder: Path, figures: Mapping[str, Figure | str], broken_by: BaseException | None = None
+) -> dict[str, str]:
     """figures/*.svg and report.html in the run's folder.
 
     Args:
         figures: By title; a table is HTML.
+        broken_by: What ended the run before its time.
 
     Returns:
         The figures in HTML.
@@ -41,10 +47,20 @@ def write_page(folder: Path, figures: Mapping[str, Figure | str]) -> dict[str, s
         **shown,
         "configuration": configuration(folder, record),
         "provenance": provenance(record),
-        "run it again": again(folder, record),
+        "run it again": again(folder, record, broken_by is not None),
     }
-    write_whole(folder / "report.html", page(record["id"], f"{scores(record)}\n{sections(parts)}"))
+    said = "" if broken_by is None else why(broken_by)
+    write_whole(folder / "report.html", page(record["id"], f"{said}{scores(record)}\n{sections(parts)}"))
     return shown
+
+
+def why(error: BaseException) -> str:
+    """What ended a run before its time: a signal, or an error with its traceback."""
+    if isinstance(error, Stopped):
+        return f"<p>{judged(str(error), 'bad')}</p>\n"
+    said = redact(f"{type(error).__name__}: {error}")
+    trace = redact("".join(traceback.format_exception(error)))
+    return f"<p>{judged(said, 'bad')}</p>\n{details('traceback', command(trace))}\n"
 
 
 def scores(record: Mapping[str, Any]) -> str:
@@ -100,18 +116,21 @@ def provenance(record: Mapping[str, Any]) -> str:
         "machine": f"{hardware.get('cores')} cores, {hardware.get('cpu')}, {hardware.get('memory_gib')} GiB",
         "system": hardware.get("system"),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
-        "data": ", ".join(f"{split} {fingerprint}" for split, fingerprint in (record.get("data") or {}).items()),
+        "data": ", ".join(f"{split} {fingerprint}" for split, fingerprint in (record.get("data") or {}).items())
+        or None,
         "started": record.get("started"),
         "resumed": len(record["resumed"]) if record.get("resumed") else None,
         "throughput": f"{record['examples_per_second']:,.0f} examples/s" if "examples_per_second" in record else None,
         "sweep": record.get("sweep"),
         "W&B": link(record["url"], record["url"]) if record.get("url") else None,
     }
-    return table(HEAD, [(name, fact) for name, fact in facts.items() if fact is not None])
+    return table(HEAD, [(name, fact) for name, fact in facts.items() if fact not in (None, "")])
 
 
-def again(folder: Path, record: Mapping[str, Any]) -> str:
-    """The command, that which runs the same code's configuration, and the record."""
+def again(folder: Path, record: Mapping[str, Any], broken: bool) -> str:
+    """The command, that which runs the same code's configuration, that which goes on, and the record."""
     kept = {**record, "git": {**(record.get("git") or {}), "patch": "..."}}
-    lines = f"{record['command']}\nlitmus --root {folder.parent} runs rerun {folder.name}"
-    return command(lines) + details("run.json", command(json.dumps(kept, indent=2)))
+    lines = [record["command"], f"litmus --root {folder.parent} runs rerun {folder.name}"]
+    if broken:
+        lines.insert(0, resume_command(folder))
+    return command("\n".join(lines)) + details("run.json", command(json.dumps(kept, indent=2)))

@@ -1,6 +1,8 @@
-"""For people who would rather look: figures/ and report.html, made when the test is over, or training without one."""
+"""For people who would rather look: figures/ and report.html, made when the test is over, or training without one, or
+when either breaks off."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, cast
@@ -17,6 +19,7 @@ from litmus.attribution import attributions, surprises
 from litmus.page import tokens as marked
 from litmus.ranks import gather
 from litmus.run_page import write_page
+from litmus.signals import PRUNE, Stopped
 from litmus.snapshot import load_config
 
 Figures = dict[str, Figure | str | None]
@@ -82,14 +85,21 @@ class Report(Callback):
         if trainer.is_global_zero:
             self._write(trainer, figures)
 
-    def _write(self, trainer: Trainer, figures: Figures) -> None:
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """What was seen until then; nothing that goes wrong here hides why it broke off."""
+        pruned = isinstance(exception, Stopped) and exception.signum == PRUNE
+        if trainer.is_global_zero and not pruned:
+            with suppress(Exception):
+                self._write(trainer, {}, exception)
+
+    def _write(self, trainer: Trainer, figures: Figures, broken_by: BaseException | None = None) -> None:
         """The page, and the same for loggers that show figures."""
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         metrics = self.folder / "metrics.csv"
         figures = {"learning curves": report.learning_curves(metrics), **figures, "cost": report.costs(metrics)}
-        shown = write_page(self.folder, {title: part for title, part in figures.items() if part is not None})
-        for logger in trainer.loggers:
+        shown = write_page(self.folder, {title: part for title, part in figures.items() if part is not None}, broken_by)
+        for logger in trainer.loggers if broken_by is None else ():
             if hasattr(logger, "log_figures"):
                 logger.log_figures(shown)
 

@@ -78,6 +78,8 @@ def headline(rows: Sequence[Row]) -> str:
 
 def markdown(rows: Sequence[Row]) -> str:
     """The headline, the table, what deviates and why, and the runs behind it."""
+    if not rows:
+        return "No recipe claims anything yet."
     lines = [f"**{headline(rows)}**", "", _line(HEAD)]
     lines.append(_line(["---:" if place in NUMERIC else "---" for place in range(len(HEAD))]))
     lines += [*(_line(cells(row)) for row in rows), ""]
