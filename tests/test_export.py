@@ -1,5 +1,7 @@
 """`litmus export`: what is written predicts as the run does, without Litmus."""
 
+import csv
+import io
 import json
 import os
 import shutil
@@ -19,6 +21,7 @@ from litmus.cli import main
 from litmus.data.images.digits import Digits
 from litmus.export import check
 from litmus.export.export import export
+from litmus.generate import generate
 from litmus.inference import predict
 from train import train
 
@@ -32,7 +35,7 @@ from litmus.export.recurrent import ScannedRecurrent, replaced
 sizes = ({0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC},)
 torch.set_num_threads(1)
 for kind in (nn.LSTM, nn.GRU, nn.RNN):
-    net = nn.Sequential(kind(3, 5, batch_first=True))
+    net = nn.Sequential(kind(3, 5, 2, batch_first=True))
     with torch.no_grad():
         program = torch.export.export(replaced(net, ScannedRecurrent), (torch.randn(2, 7, 3),), dynamic_shapes=sizes)
         for sequence in (torch.randn(3, 11, 3), torch.randn(1, 1, 3)):
@@ -53,7 +56,7 @@ def alone(folder: Path, *files: Path) -> list[list[str]]:
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     command = [sys.executable, "-c", ALONE, str(folder / "predict.py"), *map(str, files)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=120)
-    return [line.split(",") for line in done.stdout.splitlines()]
+    return list(csv.reader(io.StringIO(done.stdout)))
 
 
 def assert_same(found: list[list[str]], wanted: list[list[str]]) -> None:
@@ -161,11 +164,27 @@ def test_what_predicts_something_else_is_refused_and_nothing_is_left(
     assert "--format hf is for classifiers of model=hf" in capsys.readouterr().err
 
 
-def test_a_language_model_is_sent_to_generate(composed: Compose, tmp_path: Path) -> None:
-    options = ("model=gpt", "model.width=16", "model.layers=1", "data.epoch_steps=2")
-    run = run_of(composed, tmp_path / "data", "tinyshakespeare", *options)
-    with pytest.raises(ValueError, match="is a language model, which goes on with a text: litmus generate"):
-        export(run, "onnx", None, 10, [])
+@pytest.mark.parametrize(
+    ("name", "form", "options"),
+    [
+        ("tinyshakespeare", "onnx", ("model=gpt", "model.width=16", "model.layers=1", "data.epoch_steps=2")),
+        pytest.param("tinyshakespeare", "torch", ("model=gpt", "model.layers=1"), marks=pytest.mark.slow),
+        pytest.param("ptb", "onnx", ("model=lstm_lm", "model.hidden=8"), marks=pytest.mark.slow),
+    ],
+)
+def test_a_language_model_goes_on_with_a_text_without_litmus(
+    composed: Compose, tmp_path: Path, name: str, form: str, options: tuple[str, ...]
+) -> None:
+    run = run_of(composed, tmp_path / "data", name, *options)
+    folder, found = export(run, form, None, 6, [])
+    assert found["examples"] == 6 and found["largest_difference"] < 1e-5
+    prompts = ["the film", "light music"]
+    (tmp_path / "prompts.txt").write_text("\n".join(prompts))
+    head, *rows = alone(folder, tmp_path / "prompts.txt")
+    assert head == ["example", "text"] and len(rows) == 2
+    for row, prompt in zip(rows, prompts, strict=True):
+        wanted = "".join(generate(run, prompt, 100, 0.0, None, 0))
+        assert row[1].removeprefix(prompt) == wanted.removeprefix(prompt)
 
 
 @pytest.mark.slow

@@ -50,20 +50,13 @@ class Predictor:
     Attributes:
         config: Of the run.
         module: Its task, in evaluation mode.
-        data: Its data module, which reads examples.
-
-    Raises:
-        ValueError: If the run is of a kind that predicts nothing.
+        data: Its data module.
     """
 
     def __init__(self, folder: Path, overrides: Sequence[str] = ()) -> None:
         self.config = load_config(folder)
         apply_overrides(self.config, overrides)
         self.module, self.data = load(self.config, folder)
-        if not hasattr(self.data, "examples"):
-            raise ValueError(
-                f"{folder.name} is a language model, which goes on with a text: litmus generate {folder.name}"
-            )
         self.module.eval()
 
     @property
@@ -81,13 +74,25 @@ class Predictor:
         return found
 
 
+def of_examples(folder: Path) -> Predictor:
+    """One whose data module reads examples.
+
+    Raises:
+        ValueError: If the run is of another kind.
+    """
+    predictor = Predictor(folder)
+    if not hasattr(predictor.data, "examples"):
+        raise ValueError(f"{folder.name} is a language model, which goes on with a text: litmus generate {folder.name}")
+    return predictor
+
+
 def predict(folder: Path, files: Sequence[Path]) -> Iterator[Sequence[str]]:
     """A table of what the run says of the examples in some files, its header first.
 
     Raises:
         ValueError: If a file can't be read as such examples, or the run is of a kind that predicts nothing.
     """
-    predictor = Predictor(folder)
+    predictor = of_examples(folder)
     yield ["example", *predictor.columns]
     examples = (example for path in files for example in predictor.data.examples(path))
     while some := list(islice(examples, BATCH)):

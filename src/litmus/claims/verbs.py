@@ -25,7 +25,7 @@ def add(verbs: Any) -> None:
     verb.set_defaults(function=reproduce)
 
     verb = verbs.add_parser("paper", help="tables and figures of the claims, for a paper")
-    verb.add_argument("--output", type=Path, default=PAPER, help="folder (default: %(default)s)")
+    verb.add_argument("--output", type=Path, default=PAPER, help="folder (default: experiments/paper of the project)")
     verb.set_defaults(function=paper)
 
     verb = verbs.add_parser("compare", help="two recipes or sweeps, seed by seed")

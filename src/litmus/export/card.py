@@ -9,6 +9,7 @@ from litmus.inference import Predictor
 INPUTS = {
     "image": "`uint8` pixels [batch, {0}, {1}, {2}] (height, width, channels), 0 to 255; they are normalised inside",
     "text": "`int64` ids of tokens [batch, length] by `tokenizer.json`, up to {0} of them, filled up with {1}",
+    "language": "`int64` ids of tokens [batch, length] by `tokenizer.json`, {0}",
     "numbers": "`float32` numbers [batch, {0}, {1}] (steps, channels) in their own units; they are standardised inside",
     "forecast": "`float32` values [batch, {0}, {1}] (steps, channels) in their own units; they are standardised inside",
     "tokens": "`int64` ids of tokens [batch, {0}]",
@@ -42,6 +43,7 @@ def card(predictor: Predictor, facts: dict[str, Any], form: str, folder: Path) -
         "image": [*facts.get("image_shape", [])[1:], *facts.get("image_shape", [])[:1]],
         "text": [facts.get("max_length"), facts.get("padding")],
         "tokens": [facts.get("length")],
+        "language": [f"up to {facts['context']} of them" if facts.get("context") else "as many as there are"],
     }.get(facts["kind"], facts.get("shape"))
     lines = [
         f"# {folder.name}",
@@ -68,6 +70,8 @@ def meaning(facts: dict[str, Any]) -> str:
     if "labels" in facts:
         names = ", ".join(facts["labels"][:20]) + (", ..." if len(facts["labels"]) > 20 else "")
         return f"probabilities [batch, {len(facts['labels'])}] of {names}"
+    if facts["kind"] == "language":
+        return f"logarithms of the probabilities [batch, length, {facts['vocabulary']}] of what comes after each token"
     if facts["kind"] == "forecast":
         return f"the next steps [batch, {facts['horizon']}, {len(facts['columns'])}] of {', '.join(facts['columns'])}"
     return f"numbers [batch, {len(facts['predictions'])}] in the units of the target"

@@ -111,7 +111,7 @@ def finish(predictor: Predictor, facts: dict[str, Any], form: str, folder: Path,
     """Writes what goes with the network: facts, tokenizer, a page to read, and a program that predicts."""
     (folder / "preprocessing.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "README.md").write_text(card(predictor, facts, form, run), encoding="utf-8")
-    if facts["kind"] == "text" and form != "hf":
+    if facts["kind"] in ("text", "language") and form != "hf":
         predictor.data.vocabulary.tokenizer.save(str(folder / "tokenizer.json"))
     if form in ("onnx", "torch"):
         shutil.copyfile(ALONE / "predict.py", folder / "predict.py")

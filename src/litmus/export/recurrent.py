@@ -1,7 +1,7 @@
 """Recurrent layers in a form that can be exported for texts of any length: torch's own are unrolled to one length."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 import torch.nn.functional as F
@@ -12,42 +12,58 @@ KINDS = (nn.LSTM, nn.GRU, nn.RNN)
 GATES = {"LSTM": (0, 3, 1, 2), "GRU": (1, 0, 2), "RNN": (0,)}  # those of ONNX, by their places in torch's
 PARAMETERS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 State = tuple[Tensor, Tensor]
-Rolled = Callable[[nn.RNNBase], nn.Module]
+Rolled = Callable[[nn.RNNBase, int], nn.Module]
 
 
 def replaced(network: nn.Module, rolled: Rolled) -> nn.Module:
-    """A copy of a network in which every recurrent layer is `rolled`, which takes one and gives what does the same."""
+    """A copy of a network in which all recurrent layers of one direction are `rolled`, which takes some, and the place
+    of one among them, and gives what does the same."""
     network = copy.deepcopy(network)
     for part in list(network.modules()):
         for name, child in list(part.named_children()):
-            if isinstance(child, KINDS):
-                setattr(part, name, rolled(child))
+            if isinstance(child, KINDS) and not child.bidirectional:
+                setattr(part, name, Layers(rolled(child, place) for place in range(child.num_layers)))
     return network
+
+
+class Layers(nn.Module):
+    """One after the other, as in torch's own, from a state of zero."""
+
+    def __init__(self, layers: Iterable[nn.Module]) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+
+    def forward(
+        self, sequence: Float[Tensor, "batch length inputs"], state: None = None
+    ) -> tuple[Float[Tensor, "batch length hidden"], None]:
+        """The outputs, and no state."""
+        for layer in self.layers:
+            sequence = layer(sequence)
+        return sequence, None
 
 
 class OnnxRecurrent(nn.Module):
     """One layer, in one direction and batch first, as ONNX's own operator, from a state of zero.
 
     Args:
-        layer: Of torch.
+        layer: Of torch, which may be several.
+        place: Of the one that is meant.
     """
 
     weight_ih: Tensor
     weight_hh: Tensor
     bias: Tensor
 
-    def __init__(self, layer: nn.RNNBase) -> None:
+    def __init__(self, layer: nn.RNNBase, place: int) -> None:
         super().__init__()
         self.name, self.hidden = layer.mode.partition("_")[0], layer.hidden_size
-        ordered = {name: self._ordered(layer.get_parameter(f"{name}_l0")) for name in PARAMETERS}
+        ordered = {name: self._ordered(layer.get_parameter(f"{name}_l{place}")) for name in PARAMETERS}
         self.register_buffer("weight_ih", ordered["weight_ih"][None])
         self.register_buffer("weight_hh", ordered["weight_hh"][None])
         self.register_buffer("bias", torch.cat([ordered["bias_ih"], ordered["bias_hh"]])[None])
 
-    def forward(
-        self, sequence: Float[Tensor, "batch length inputs"]
-    ) -> tuple[Float[Tensor, "batch length hidden"], None]:
-        """The outputs, and no state."""
+    def forward(self, sequence: Float[Tensor, "batch length inputs"]) -> Float[Tensor, "batch length hidden"]:
+        """The outputs."""
         steps = sequence.transpose(0, 1)
         length, batch = steps.shape[:2]
         more = {"linear_before_reset": 1} if self.name == "GRU" else {}
@@ -59,7 +75,7 @@ class OnnxRecurrent(nn.Module):
             shapes=[[length, 1, batch, self.hidden]],
             version=None,
         )
-        return outputs[:, 0].transpose(0, 1), None
+        return outputs[:, 0].transpose(0, 1)
 
     def _ordered(self, parameter: Tensor) -> Tensor:
         """The rows of the gates in the order of ONNX."""
@@ -71,7 +87,7 @@ class ScannedRecurrent(nn.Module):
     """The same as a loop over the steps that an exported program keeps.
 
     Args:
-        layer: Of torch.
+        layer, place: As above.
     """
 
     weight_ih: Tensor
@@ -79,16 +95,14 @@ class ScannedRecurrent(nn.Module):
     bias_ih: Tensor
     bias_hh: Tensor
 
-    def __init__(self, layer: nn.RNNBase) -> None:
+    def __init__(self, layer: nn.RNNBase, place: int) -> None:
         super().__init__()
         self.name, self.hidden = layer.mode.partition("_")[0], layer.hidden_size
         for name in PARAMETERS:
-            self.register_buffer(name, layer.get_parameter(f"{name}_l0").detach())
+            self.register_buffer(name, layer.get_parameter(f"{name}_l{place}").detach())
 
-    def forward(
-        self, sequence: Float[Tensor, "batch length inputs"]
-    ) -> tuple[Float[Tensor, "batch length hidden"], None]:
-        """The outputs, and no state."""
+    def forward(self, sequence: Float[Tensor, "batch length inputs"]) -> Float[Tensor, "batch length hidden"]:
+        """The outputs."""
         from torch._higher_order_ops.scan import scan
 
         inputs = F.linear(sequence, self.weight_ih, self.bias_ih).transpose(0, 1)
@@ -112,4 +126,4 @@ class ScannedRecurrent(nn.Module):
             return (hidden, cell), hidden.clone()
 
         _, outputs = scan(step, (zeros, zeros.clone()), inputs)
-        return outputs.transpose(0, 1), None
+        return outputs.transpose(0, 1)

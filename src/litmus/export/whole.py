@@ -20,7 +20,7 @@ class Whole(nn.Module):
     def __init__(self, task: Any, facts: dict[str, Any]) -> None:
         super().__init__()
         self.task, self.kind = task, facts["kind"]
-        self.longest: int = facts.get("max_length", LENGTH)
+        self.longest: int = facts.get("max_length") or facts.get("context") or LENGTH
         self.shape: list[int] = facts.get("shape") or []
         if self.kind == "image":
             channels, *size = facts["image_shape"]
@@ -39,8 +39,9 @@ class Whole(nn.Module):
                 [batch, steps, channels] in their own units.
 
         Returns:
-            Probabilities [batch, classes], numbers [batch, targets], or a forecast [batch, horizon, channels]; the
-            last two in their own units.
+            Probabilities [batch, classes], their logarithms for what comes after each token [batch, length,
+            vocabulary], numbers [batch, targets], or a forecast [batch, horizon, channels]; the last two in their own
+            units.
         """
         if self.kind in ("image", "numbers", "forecast"):
             inputs = (inputs.float() - self.get_buffer("mean")) / self.get_buffer("std")
@@ -55,7 +56,7 @@ class Whole(nn.Module):
         """Inputs to trace the network with."""
         if self.kind == "image":
             return torch.arange(EXAMPLES, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, *self.shape).contiguous()
-        if self.kind == "text":
+        if self.kind in ("text", "language"):
             return torch.ones(EXAMPLES, min(LENGTH, self.longest), dtype=torch.int64)
         if self.kind == "tokens":
             return torch.ones(EXAMPLES, *self.shape, dtype=torch.int64)
@@ -63,4 +64,4 @@ class Whole(nn.Module):
 
     def axes(self) -> dict[int, str]:
         """Names of the dimensions of the inputs that may have any size; a text's length is one."""
-        return {0: "batch", 1: "length"} if self.kind == "text" else {0: "batch"}
+        return {0: "batch", 1: "length"} if self.kind in ("text", "language") else {0: "batch"}

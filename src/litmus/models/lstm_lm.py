@@ -29,6 +29,6 @@ class LSTMLanguageModel(nn.Module):
 
     def forward(
         self, tokens: Int[Tensor, "batch length"], state: State | None = None
-    ) -> tuple[Float[Tensor, "batch length vocab"], State]:
+    ) -> tuple[Float[Tensor, "batch length vocab"], State | None]:  # an exported one ends in none
         sequence, state = self.lstm(self.dropout(self.tokens(tokens)), state)
         return self.head(self.dropout(sequence)), state

@@ -31,12 +31,12 @@ def serve(folder: Path, host: str, port: int, most: int, megabytes: float) -> No
     with listening(host, port) as listener:
         import uvicorn
 
-        from litmus.inference import Predictor
+        from litmus.inference import of_examples
         from litmus.serve.app import application
 
         address, port = listener.getsockname()[:2]
         own = ["127.0.0.1", "localhost", "[::1]", "::1", host] if is_loopback(address) else ["*"]
-        app = application(Predictor(folder), folder.name, limits, own)
+        app = application(of_examples(folder), folder.name, limits, own)
         if own == ["*"]:
             print(
                 f"warning: whoever reaches {address} may send requests, without a password or encryption: "

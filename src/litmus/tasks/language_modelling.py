@@ -32,6 +32,15 @@ class LanguageModelling(Task):
     def forward(self, tokens: Int[Tensor, "batch length"]) -> Float[Tensor, "batch length vocabulary"]:
         return cast(Tensor, self.net(tokens)[0])
 
+    def columns(self, data: Any) -> list[str]:
+        return ["text"]
+
+    def predictions(
+        self, outputs: Float[Tensor, "batch length vocabulary"]
+    ) -> Float[Tensor, "batch length vocabulary"]:
+        """Logarithms of the probabilities of what comes after each token: most of these are close to 0."""
+        return outputs.log_softmax(2)
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         total, count = self._total("train", batch)
         loss = total / (mean_of(count) if self.carry else count)  # some rows of streams end before others

@@ -1,11 +1,12 @@
 """Text for language models: one long run of tokens in a mapped file, windows of it as batches."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from pytorch_lightning import LightningDataModule
 from tokenizers import Tokenizer
@@ -158,6 +159,22 @@ class CorpusData(LightningDataModule):
     def decode(self, ids: list[int]) -> str:
         assert self.vocabulary is not None
         return self.vocabulary.decode(ids)
+
+    def preprocessing(self) -> dict[str, Any]:
+        """What stands between a text and the network besides the tokenizer, in plain values: encodings of files, the
+        most tokens that it looks at, None for any number, how many there are to choose from, ids that are left out."""
+        assert self.vocabulary is not None
+        return {
+            "kind": "language",
+            "encodings": ["utf-8-sig"],
+            "context": None if self.streams else self.context,
+            "vocabulary": len(self.vocabulary),
+            "left_out": sorted(self.vocabulary.dropped),
+        }
+
+    def batch(self, examples: Sequence[Tensor]) -> Tensor:
+        """Tokens [batch, length], ready for the network."""
+        return torch.stack(list(examples))
 
     def _whole(self, part: Windows) -> DataLoader[Batch]:
         """All of a split, each token once."""

@@ -8,6 +8,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import numpy as np
 HERE = Path(__file__).parent
 FACTS = json.loads((HERE / "preprocessing.json").read_text(encoding="utf-8"))
 BATCH = 64
+TOKENS = 100  # that a language model goes on with
 
 
 def images(path: Path) -> Iterator[tuple[str, Any]]:
@@ -34,18 +36,30 @@ def images(path: Path) -> Iterator[tuple[str, Any]]:
 
 def texts(path: Path) -> Iterator[tuple[str, Any]]:
     """Ids [length] of each line of a file."""
-    from tokenizers import Tokenizer
+    for name, ids in lines(path):
+        ids, longest = ids or [FACTS["empty"]], FACTS["max_length"]
+        if len(ids) > longest:
+            ids = [*ids[: longest - 1], ids[-1]] if FACTS["framed"] else ids[:longest]
+        yield name, np.array(ids, np.int64)
 
-    tokenizer = Tokenizer.from_file(str(HERE / "tokenizer.json"))
-    tokenizer.encode_special_tokens = True  # what looks like one in a text is text
-    left_out, longest = set(FACTS["left_out"]), FACTS["max_length"]
+
+def lines(path: Path) -> Iterator[tuple[str, list[int]]]:
+    """All ids of each line of a file."""
+    left_out = set(FACTS["left_out"])
     for number, line in enumerate(decoded(path.read_bytes()).split("\n"), 1):
         if line.strip():
-            line = line.rstrip("\r")
-            ids = [index for index in tokenizer.encode(line).ids if index not in left_out] or [FACTS["empty"]]
-            if len(ids) > longest:
-                ids = [*ids[: longest - 1], ids[-1]] if FACTS["framed"] else ids[:longest]
-            yield f"{path}:{number}", np.array(ids, np.int64)
+            ids = tokenizer().encode(line.rstrip("\r")).ids
+            yield f"{path}:{number}", [index for index in ids if index not in left_out]
+
+
+@cache
+def tokenizer() -> Any:
+    """From text to ids, and back."""
+    from tokenizers import Tokenizer
+
+    found = Tokenizer.from_file(str(HERE / "tokenizer.json"))
+    found.encode_special_tokens = True  # what looks like one in a text is text
+    return found
 
 
 def decoded(file: bytes) -> str:
@@ -81,7 +95,9 @@ def tokens(path: Path) -> Iterator[tuple[str, Any]]:
         yield f"{path}:{number}", np.array(line.split(","), np.int64)
 
 
-READERS = {"image": images, "text": texts, "numbers": numbers, "forecast": numbers, "tokens": tokens}
+READERS = {
+    "image": images, "text": texts, "language": lines, "numbers": numbers, "forecast": numbers, "tokens": tokens
+}  # fmt: skip
 
 
 def batch(examples: Sequence[Any]) -> Any:
@@ -116,10 +132,21 @@ def rows(prediction: Any) -> list[list[Any]]:
     return [list(prediction)]
 
 
+def continued(ids: list[int], predict: Callable[[Any], Any]) -> str:
+    """A text, and the likeliest tokens after it."""
+    for _ in range(TOKENS):
+        seen = ids[-FACTS["context"] :] if FACTS["context"] else ids
+        ids = [*ids, int(predict(np.array([seen]))[0, -1, : FACTS["vocabulary"]].argmax())]
+    return str(tokenizer().decode(ids, skip_special_tokens=False))
+
+
 def main() -> None:
     table, predict = csv.writer(sys.stdout, lineterminator="\n"), network()
     table.writerow(["example", *FACTS["predictions"]])
     examples = [pair for path in sys.argv[1:] for pair in READERS[FACTS["kind"]](Path(path))]
+    if FACTS["kind"] == "language":
+        table.writerows([name, continued(ids, predict)] for name, ids in examples if ids)
+        return
     for start in range(0, len(examples), BATCH):
         names, inputs = zip(*examples[start : start + BATCH], strict=True)
         for name, prediction in zip(names, predict(batch(inputs)), strict=True):
