@@ -152,10 +152,11 @@ def test_the_table_counts_honestly_and_is_written_into_its_place(tmp_path: Path)
     page = tmp_path / "README.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     write_table(tmp_path)
-    assert page.read_text().startswith(f"before\n{BEGIN}\n**") and page.read_text().endswith(f"\n{END}\nafter\n")
-    assert not list(complaints(committed(tmp_path), tmp_path))
-    page.write_text(page.read_text().replace("claims are", "claims were"))
-    assert "is not what the results give" in next(complaints(committed(tmp_path), tmp_path))
+    known = committed(tmp_path)
+    assert page.read_text() == f"before\n{BEGIN}\n{markdown(known)}\n{END}\nafter\n"
+    assert not list(complaints(known, tmp_path))
+    page.write_text(page.read_text().replace(END, f"and more\n{END}"))
+    assert "is not what the results give" in next(complaints(known, tmp_path))
 
 
 def test_a_miss_fails_until_its_reason_is_known(tmp_path: Path) -> None:
