@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from omegaconf import OmegaConf
 
 from litmus.cli import main
 from litmus.lock import lock, unlock
 from litmus.provenance import git_state
-from litmus.runs.find import find
+from litmus.runs.find import find, flat
 
 Litmus = Callable[..., str]
 
@@ -52,6 +54,20 @@ def three(tmp_path: Path) -> list[Path]:
         run(tmp_path, "b", metrics=metrics[1], config={"model": {"hidden": 64}}, status="failed"),
         run(tmp_path, "c", metrics=metrics[2], seed=1, config={"data": {"augment": {"flip": True}}}),
     ]
+
+
+def test_a_value_is_the_same_whether_its_part_or_the_whole_is_read(tmp_path: Path) -> None:
+    layers = {"kernel": [3, 3], "note": "one: two\n\n  - three\n# four\n", "none": None, "empty": {}, "yes": True}
+    whole = {"name": "a: b\n\nc: d", "callbacks": ["default", {"ema": {"decay": 0.9}}], "model": layers, "seed": 3}
+    folder = run(tmp_path, "a")
+    whole["data"] = layers  # a reference to the first, in YAML
+    for text in (yaml.safe_dump(whole), yaml.safe_dump(whole).rstrip(), json.dumps(whole), OmegaConf.to_yaml(whole)):
+        (folder / "config.yaml").write_text(text)
+        (found,) = find(tmp_path, [])
+        assert found.config == whole
+        (found,) = find(tmp_path, [])
+        for key, value in flat({name: part for name, part in whole.items() if name not in found.record}).items():
+            assert found[key] == value, key
 
 
 @pytest.mark.parametrize(

@@ -125,5 +125,5 @@ class ScannedRecurrent(nn.Module):
                 hidden, cell = (now + before).tanh(), cell.clone()
             return (hidden, cell), hidden.clone()
 
-        _, outputs = scan(step, (zeros, zeros.clone()), inputs)
+        outputs: Tensor = scan(step, (zeros, zeros.clone()), inputs)[1]
         return outputs.transpose(0, 1)

@@ -22,6 +22,7 @@ SIGNS: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
 }
+PART = re.compile(r"^([\w-]+):.*\n(?:(?:[ #-].*)?\n)*", re.MULTILINE)  # of YAML: a key with what is its own
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -38,19 +39,39 @@ class Run:
             return self.record[key]
         if key in (metrics := self.record.get("metrics") or {}):
             return metrics[key]
-        value: Any = self.config
-        for name in key.split("."):
+        first, *names = key.split(".")
+        value = self._part(first)
+        for name in names:
             value = value.get(name) if isinstance(value, dict) else None
         return value
+
+    def _part(self, name: str) -> Any:
+        """What stands under a key of the configuration, for which the rest of it is not parsed."""
+        if name not in self._values:
+            part = _parsed(self._parts.get(name, ""))
+            self._values[name] = (part or self.config).get(name)
+        return self._values[name]
+
+    @cached_property
+    def _values(self) -> dict[str, Any]:
+        """What was asked for."""
+        return {}
+
+    @cached_property
+    def _parts(self) -> dict[str, str]:
+        return {part[1]: part[0] for part in PART.finditer(f"{self._text}\n")}
+
+    @cached_property
+    def _text(self) -> str:
+        try:
+            return (self.folder / "config.yaml").read_text()
+        except OSError:
+            return ""
 
     @cached_property
     def config(self) -> dict[str, Any]:
         """As it was resolved; empty if it can't be read."""
-        try:
-            found = yaml.load((self.folder / "config.yaml").read_text(), LOADER)
-        except (OSError, yaml.YAMLError):
-            return {}
-        return found if isinstance(found, dict) else {}
+        return _parsed(self._text)
 
     @property
     def objective(self) -> tuple[str, float] | None:
@@ -130,6 +151,15 @@ def flat(node: Any, prefix: str = "") -> dict[str, Any]:
     if not isinstance(node, dict):
         return {prefix[:-1]: node}
     return {key: value for name, child in node.items() for key, value in flat(child, f"{prefix}{name}.").items()}
+
+
+def _parsed(text: str) -> dict[str, Any]:
+    """A mapping; empty if it is none."""
+    try:
+        found = yaml.load(text, LOADER)
+    except yaml.YAMLError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _keys(runs: Sequence[Run]) -> set[str]:
