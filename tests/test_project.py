@@ -40,6 +40,7 @@ def test_a_new_project_has_its_own_name_everywhere(lab: Path) -> None:
     assert run_git(lab, "status", "--porcelain") == ""
     traces = [name for name in files if "litmus" in name or "litmus" in (lab / name).read_text().lower()]
     assert set(traces) - {"LICENSE"} == {"CHANGELOG.md"}  # the licence keeps the name of the first project
+    assert (lab / "LICENSE").read_text() == (CONF.parent / "LICENSE").read_text()
     assert renamed("litmus.Litmus LITMUS_DATA", "my_lab") == "my_lab.MyLab MY_LAB_DATA"
 
 

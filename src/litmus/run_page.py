@@ -116,8 +116,7 @@ def provenance(record: Mapping[str, Any]) -> str:
         "machine": f"{hardware.get('cores')} cores, {hardware.get('cpu')}, {hardware.get('memory_gib')} GiB",
         "system": hardware.get("system"),
         "versions": ", ".join(f"{name} {version}" for name, version in versions.items()),
-        "data": ", ".join(f"{split} {fingerprint}" for split, fingerprint in (record.get("data") or {}).items())
-        or None,
+        "data": ", ".join(f"{split} {fingerprint}" for split, fingerprint in (record.get("data") or {}).items()),
         "started": record.get("started"),
         "resumed": len(record["resumed"]) if record.get("resumed") else None,
         "throughput": f"{record['examples_per_second']:,.0f} examples/s" if "examples_per_second" in record else None,
